@@ -1,0 +1,3 @@
+//! The sealed station: review and sign.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The connected stations: export, inspect, import, verify.
+
+fn main() {}

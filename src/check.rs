@@ -1,0 +1,397 @@
+//! Every check by its one id. The id is the enum variant here, the name of the function that enforces it
+//! (`check_…`), the stem of its fixture or test, its row in `docs/verification.md` (rendered from this table) and
+//! what stands in `error[ID]` on the screen.
+
+use std::fmt;
+
+use crate::exit::Exit;
+
+macro_rules! checks {
+    ($($hop:literal { $($name:ident $id:literal $exit:ident $message:literal, $rule:literal;)+ })+) => {
+        /// The id of a check.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Check {
+            $($(#[doc = $rule] $name,)+)+
+        }
+
+        impl Check {
+            /// Every check, in the order of the hops.
+            pub const ALL: &[Self] = &[$($(Self::$name,)+)+];
+
+            /// The id as it stands on the screen.
+            #[must_use]
+            pub fn id(self) -> &'static str {
+                match self { $($(Self::$name => $id,)+)+ }
+            }
+
+            /// The exit code of a program that this check stopped.
+            #[must_use]
+            pub fn exit(self) -> Exit {
+                match self { $($(Self::$name => Exit::$exit,)+)+ }
+            }
+
+            /// What is wrong, in the words of the screen.
+            #[must_use]
+            pub fn message(self) -> &'static str {
+                match self { $($(Self::$name => $message,)+)+ }
+            }
+
+            /// What must hold, in one sentence.
+            #[must_use]
+            pub fn rule(self) -> &'static str {
+                match self { $($(Self::$name => $rule,)+)+ }
+            }
+
+            /// Where on the way of the data the check stands.
+            #[must_use]
+            pub fn hop(self) -> &'static str {
+                match self { $($(Self::$name => $hop,)+)+ }
+            }
+        }
+    };
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+checks! {
+    "archive" {
+        FileKind "FILE-KIND" OtherKind "not a coldsign request or response",
+            "The file is an uncompressed tar whose index.json begins with a request manifest.";
+        FileSize "FILE-SIZE" OverLimit "file is larger than the limit",
+            "A request or response has at most 512 MiB.";
+        ArchiveHeader "ARCHIVE-HEADER" Archive "tar header is not the one this format allows",
+            "Each 512-byte header equals the one that coldsign writes for that name and size (ustar, mode 644, owner 0, time 0).";
+        ArchiveName "ARCHIVE-NAME" Archive "tar member has a name that this format does not know",
+            "Names are blobs/sha256/<64 lower-case hex>, index.json and oci-layout.";
+        ArchiveOrder "ARCHIVE-ORDER" Archive "tar members are not in order, or one is there twice",
+            "Names ascend bytewise, each once.";
+        ArchivePadding "ARCHIVE-PADDING" Archive "tar padding is not zero",
+            "The bytes from the end of a member to the next multiple of 512 are zero.";
+        ArchiveEnd "ARCHIVE-END" Archive "tar does not end as this format demands",
+            "Exactly two zero blocks end the file: nothing is cut off, nothing follows.";
+        ArchiveBlobs "ARCHIVE-BLOBS" OverLimit "too many blobs",
+            "A file has at most 250,000 blobs.";
+        BlobDigest "BLOB-DIGEST" Archive "blob does not match its digest",
+            "The SHA-256 of every blob is its name.";
+        BlobMissing "BLOB-MISSING" Archive "blob is missing",
+            "Every blob that index.json, the request document, an item's evidence or our own manifests name is in the file.";
+        BlobExtra "BLOB-EXTRA" Archive "blob that nothing names",
+            "The file holds no blob but those.";
+        BlobSize "BLOB-SIZE" OverLimit "blob is larger than the limit",
+            "A manifest, config, payload, statement or bundle has at most 4 MiB; index.json and documents 64 MiB.";
+        LayoutVersion "LAYOUT-VERSION" Archive "oci-layout is not the one this format allows",
+            "oci-layout is {\"imageLayoutVersion\":\"1.0.0\"}, byte for byte.";
+        LayoutIndex "LAYOUT-INDEX" Archive "index.json is not what follows from the documents",
+            "index.json equals the one rendered from the documents, byte for byte: entries, order, names, annotations.";
+        RequestManifest "REQUEST-MANIFEST" Archive "request manifest is not what follows from its document",
+            "The request manifest equals the one rendered from its document, byte for byte.";
+        ResponseManifest "RESPONSE-MANIFEST" Archive "response manifest is not what follows from its document",
+            "A response manifest equals the one rendered from its document, byte for byte.";
+        SigManifest "SIG-MANIFEST" Archive ".sig manifest is not what follows from its signatures",
+            "A .sig manifest and its config equal those rendered from payloads and signatures, byte for byte.";
+        ReferrerManifest "REFERRER-MANIFEST" Archive "referrer manifest or bundle is not what follows from its signature",
+            "A bundle and its referrer manifest equal those rendered from statement and signature, byte for byte.";
+    }
+    "json" {
+        JsonSyntax "JSON-SYNTAX" Document "not valid JSON",
+            "JSON is one RFC 8259 value in UTF-8, without a byte order mark, lone surrogates, NaN or trailing data.";
+        JsonDuplicate "JSON-DUPLICATE" Document "member stands twice",
+            "No object has a member twice.";
+        JsonFold "JSON-FOLD" Document "member names differ only in letter case or are not ASCII",
+            "Outside free maps no member name is non-ASCII and no two are equal without letter case: Go readers fold them.";
+        JsonDepth "JSON-DEPTH" OverLimit "JSON is nested too deep",
+            "Depth is at most 8 in our documents and 32 in evidence.";
+        JsonCanonical "JSON-CANONICAL" Document "document is not in its one spelling (RFC 8785)",
+            "Our documents are RFC 8785 bytes.";
+        DocumentMember "DOCUMENT-MEMBER" Document "document member is missing, unknown or of the wrong type",
+            "Each member of critical is one that this version knows, each known one is there, with its type.";
+        DocumentVersion "DOCUMENT-VERSION" Document "document of another version",
+            "version is 1.";
+        DocumentNumber "DOCUMENT-NUMBER" Document "number is not an integer from 0 to 2^53-1",
+            "Numbers in our documents are integers from 0 to 2^53-1.";
+        DocumentString "DOCUMENT-STRING" Document "string is empty, too long or has control characters",
+            "Strings hold no control characters and at most 4 KiB; annotation keys and the note are not empty.";
+        DocumentEmpty "DOCUMENT-EMPTY" Document "empty member must be absent",
+            "annotations, unseen and note are absent when empty.";
+        DocumentSorted "DOCUMENT-SORTED" Document "list is not sorted, or has an entry twice",
+            "evidence and unseen are sorted, each entry once.";
+        DocumentKind "DOCUMENT-KIND" Document "kind of item that this version does not know",
+            "kind is image.";
+        DocumentReference "DOCUMENT-REFERENCE" Document "identity or destination is not spelled as references are",
+            "identity and destination are references in their one spelling; an identity has no digest, a destination has a tag or a digest.";
+        DocumentItems "DOCUMENT-ITEMS" OverLimit "too many items or annotations",
+            "A request has 1 to 10,000 items with at most 256 annotations each.";
+    }
+    "self-consistency" {
+        ItemList "ITEM-LIST" Inconsistent "items are not those that follow from the images",
+            "Each image's items follow depth first from its evidence, numbered from 1 without a gap, equal ones once; images ascend by destination, identity, annotations.";
+        ItemUnseen "ITEM-UNSEEN" Inconsistent "children that are not carried are not the ones named unseen",
+            "A child is listed in unseen exactly when its blob is absent.";
+        ItemEvidence "ITEM-EVIDENCE" Inconsistent "evidence list is not what the manifests say",
+            "evidence is exactly the item's manifest, the carried manifests below it, and their configs.";
+        ItemPayload "ITEM-PAYLOAD" Inconsistent "payload is not the one that follows from the item",
+            "Rendering the payload again gives the same bytes.";
+        ItemStatement "ITEM-STATEMENT" Inconsistent "statement is not the one that follows from the item",
+            "Rendering the statement again gives the same bytes.";
+        ItemDestination "ITEM-DESTINATION" Inconsistent "destination names another digest than the item",
+            "A destination by digest names the subject's digest; a destination by tag is named by one digest only.";
+        ItemIdentity "ITEM-IDENTITY" Inconsistent "one tagged identity for unrelated images",
+            "All items that share an identity with a tag lie in the tree of one of them.";
+        RequestSize "REQUEST-SIZE" OverLimit "the response to this request would be over a limit",
+            "With 8 keys and both forms the response stays within every limit, and a .sig within 1,000 layers.";
+    }
+    "evidence" {
+        EvidenceAbsent "EVIDENCE-ABSENT" Inconsistent "manifest or config is not in the file",
+            "The top manifest of an image, and the config of every carried manifest, is in the file.";
+        EvidenceSize "EVIDENCE-SIZE" Inconsistent "size is not the one its descriptor says",
+            "A descriptor's size is the size of its bytes.";
+        EvidenceMember "EVIDENCE-MEMBER" Document "manifest member is missing or of the wrong type",
+            "Members that a reader relies on are there with their types.";
+        EvidenceAlgorithm "EVIDENCE-ALGORITHM" Inconsistent "digest is not sha256",
+            "Digests are sha256, in lower-case hex.";
+        EvidenceMediaType "EVIDENCE-MEDIA-TYPE" Inconsistent "mediaType is not its descriptor's",
+            "mediaType, where present, equals the descriptor's.";
+        EvidenceKind "EVIDENCE-KIND" OtherKind "kind of manifest that cannot be signed",
+            "A manifest is OCI or Docker schema 2, an index OCI or Docker list.";
+        EvidenceTwoKinds "EVIDENCE-TWO-KINDS" Inconsistent "manifest is an image and an index at once",
+            "manifests never stands beside config or layers.";
+        EvidenceData "EVIDENCE-DATA" Inconsistent "embedded data does not match its descriptor",
+            "Embedded data has the size and the digest of its descriptor.";
+        EvidenceDescriptor "EVIDENCE-DESCRIPTOR" Inconsistent "one digest with two media types or sizes",
+            "Two descriptors of one digest agree in media type and size.";
+        EvidencePlatform "EVIDENCE-PLATFORM" Inconsistent "platform of the index is not the image's",
+            "os and architecture of a child's descriptor equal its config's; variant and os.version where both have them.";
+        EvidenceLayers "EVIDENCE-LAYERS" Inconsistent "config lists another number of layers",
+            "A config has as many diff_ids as the manifest has layers.";
+        EvidenceEmptyIndex "EVIDENCE-EMPTY-INDEX" Inconsistent "index without manifests",
+            "An index names at least one manifest.";
+        EvidenceSignature "EVIDENCE-SIGNATURE" NotAllowed "manifest that is itself a signature",
+            "No manifest to be signed holds simple signing or Sigstore bundle layers.";
+        EvidenceDepth "EVIDENCE-DEPTH" OverLimit "indexes are nested too deep, or name too many manifests",
+            "Indexes nest at most 4 deep, with at most 1,000 distinct manifests below an item.";
+    }
+    "signatures" {
+        ResponseRequest "RESPONSE-REQUEST" Inconsistent "response document answers another request",
+            "A response document names the request document of its file.";
+        ResponseKey "RESPONSE-KEY" Inconsistent "response document's key and key id disagree",
+            "publicKey is the one encoding of an SPKI that coldsign writes, id its SHA-256.";
+        ResponseKeys "RESPONSE-KEYS" OverLimit "too many keys",
+            "At most 8 keys sign a file, each named once, in order of key id.";
+        ResponseUnused "RESPONSE-UNUSED" Inconsistent "response document of a key that signed nothing",
+            "Each key of a response has a signature in the file.";
+        ResponseAbsent "RESPONSE-ABSENT" OtherKind "a request that nobody signed yet",
+            "Where a response is wanted the file has at least one.";
+        SignatureEncoding "SIGNATURE-ENCODING" Inconsistent "signature is not in its one encoding",
+            "Signatures are padded base64 on one line; ECDSA is strict DER, never r and s alone.";
+        SignatureInvalid "SIGNATURE-INVALID" Inconsistent "signature by none of the file's keys",
+            "Every .sig layer and bundle verifies under a key of the file, one signature a key, payload and place.";
+    }
+    "export" {
+        ReferenceSyntax "REFERENCE-SYNTAX" Usage "not a reference",
+            "A reference is registry/repository:tag or @sha256 digest, at most 512 bytes, no IPv6 literal.";
+        ReferenceBare "REFERENCE-BARE" Usage "reference has neither tag nor digest",
+            "There is no silent latest.";
+        ReferenceDigest "REFERENCE-DIGEST" Inconsistent "digest in the name is not the image's",
+            "A digest in a name is the digest of the image.";
+        ReferenceAbsent "REFERENCE-ABSENT" Usage "image has no name: say --as",
+            "The name of an image comes from --as, io.containerd.image.name or a full ref name.";
+        ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image in the layout",
+            "The layout has an entry of that name or digest.";
+        ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
+            "A name picks one image.";
+        SourceKind "SOURCE-KIND" OtherKind "not an OCI layout",
+            "Images come from an OCI layout, as a directory or an archive.";
+        SourceMalformed "SOURCE-MALFORMED" Archive "layout or archive is broken",
+            "Archives are whole, with names that stay inside and none twice; oci-layout says 1.0.0.";
+        SourceBlob "SOURCE-BLOB" Inconsistent "blob of the layout does not match its digest",
+            "Every blob that is read hashes to its digest.";
+        SourceAbsent "SOURCE-ABSENT" Archive "blob is not in the layout",
+            "Manifests and configs of an image are in its layout.";
+        ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
+            "A docker save file has a layout inside (Docker 25 and later).";
+        PlatformAbsent "PLATFORM-ABSENT" TagAbsent "index has no such platform",
+            "--platform picks children that the index has.";
+        AnnotationSyntax "ANNOTATION-SYNTAX" Usage "annotation is not key=value",
+            "An annotation is key=value with a key that is not empty.";
+        AnnotationRepeated "ANNOTATION-REPEATED" Usage "annotation is given twice",
+            "Each annotation key is given once.";
+        AnnotationReserved "ANNOTATION-RESERVED" Usage "annotation that other tools read as a verified fact",
+            "creator, timestamp, Issuer, Subject, Bundle and RFC3161Timestamp are not set by hand.";
+        ListSyntax "LIST-SYNTAX" Usage "line of the list cannot be read",
+            "Lines are IMAGE [--as REF] [--identity REF] [-a k=v]…";
+        ListEmpty "LIST-EMPTY" Usage "no images given",
+            "At least one image is asked for.";
+    }
+    "keys" {
+        HomeAbsent "HOME-ABSENT" Environment "not a coldsign home",
+            "The home is a directory that coldsign-signer init made.";
+        HomeExists "HOME-EXISTS" Environment "home is there already",
+            "init changes no home.";
+        HomeUnset "HOME-UNSET" Usage "no home given: --home DIR or COLDSIGN_HOME",
+            "There is no default home: nobody signs from the wrong stick.";
+        HomeMode "HOME-MODE" Environment "others may read the home",
+            "The home is 0700 and its files 0600, where the file system has modes.";
+        HomeEntry "HOME-ENTRY" Environment "home has an entry that is no regular file",
+            "Below the home are directories and regular files only, no symbolic links.";
+        HomeLocked "HOME-LOCKED" Environment "another coldsign-signer uses this home",
+            "One program at a time uses a home.";
+        KeyName "KEY-NAME" Usage "not a key name",
+            "A key's name is [a-z0-9][a-z0-9._-]{0,63}.";
+        KeyAbsent "KEY-ABSENT" NoSuchKey "no such key",
+            "The home has the key.";
+        KeyExists "KEY-EXISTS" Environment "key is there already",
+            "No key file is written over.";
+        KeyDamaged "KEY-DAMAGED" KeyDamaged "key file is damaged",
+            "The checksum of a sealed key is right, and its members are whole.";
+        KeyFormat "KEY-FORMAT" KeyUnsupported "key file in a format that is not supported",
+            "A key file is one PEM block of a known label, nothing around it.";
+        KeyParameters "KEY-PARAMETERS" KeyUnsupported "key file asks for parameters that are not supported",
+            "scrypt parameters are among those allowed; they are checked before any work.";
+        KeyType "KEY-TYPE" KeyUnsupported "key of a type that cannot be used for this",
+            "Signing: P-256. Verifying: P-256, P-384, P-521, Ed25519, RSA 2048 to 4096.";
+        KeyEncoding "KEY-ENCODING" KeyUnsupported "public key is not in its one encoding",
+            "A public key is a named curve and an uncompressed point, so that one key has one id.";
+        KeyMismatch "KEY-MISMATCH" KeyDamaged "private and public key do not belong together",
+            "Unlocking derives the public key that the header names.";
+        KeyUses "KEY-USES" NotAllowed "key may not be used for this",
+            "A key signs nothing outside its uses.";
+        KeyPassphrase "KEY-PASSPHRASE" Passphrase "wrong passphrase",
+            "The passphrase opens the key.";
+        KeyPassphraseDamaged "KEY-PASSPHRASE-DAMAGED" Passphrase "wrong passphrase or damaged ciphertext: this format cannot tell",
+            "The passphrase opens a key in a foreign format.";
+        PassphraseEmpty "PASSPHRASE-EMPTY" Usage "empty passphrase",
+            "A key is not sealed with an empty passphrase.";
+        PassphraseTwice "PASSPHRASE-TWICE" Usage "the two passphrases differ",
+            "A new passphrase is typed twice.";
+        PassphraseSource "PASSPHRASE-SOURCE" Usage "no terminal to ask for a passphrase",
+            "Passphrases come from the terminal, --passphrase-file or --passphrase-fd.";
+        KeyBackup "KEY-BACKUP" Inconsistent "not the key of that name in the home",
+            "A backup holds the same key as the home.";
+        SelfTest "SELF-TEST" SelfTest "known answer came out wrong",
+            "Every primitive gives its known answer before it is used.";
+        SwapActive "SWAP-ACTIVE" Environment "swap is active",
+            "Keys are not unlocked while memory may be written to swap, unless --allow-swap.";
+    }
+    "signing" {
+        ItemsMany "ITEMS-MANY" OverLimit "more items than anybody reviews by accident",
+            "More than 1,000 items need --max-items.";
+        ApprovalMissing "APPROVAL-MISSING" Usage "no terminal: say --approve with the request digest",
+            "Without a terminal the approval names the request.";
+        ApprovalTerminal "APPROVAL-TERMINAL" Usage "--approve is for stations without a terminal",
+            "At a terminal the approval is the words.";
+        ApprovalOther "APPROVAL-OTHER" OtherRequest "approval names another request",
+            "--approve is the digest of this request.";
+        Challenge "CHALLENGE" Challenge "three wrong answers",
+            "Six of the 32 words, at positions drawn anew for each attempt.";
+        OperatorRefused "OPERATOR-REFUSED" Refused "refused by the operator",
+            "q refuses.";
+        SignVerify "SIGN-VERIFY" Inconsistent "fresh signature does not verify",
+            "Each signature verifies by the importer's path before anything is written.";
+        OutExists "OUT-EXISTS" Environment "output is there already",
+            "No file is written over.";
+        OutSpace "OUT-SPACE" Environment "no room for the output",
+            "There is room for the response before the person is asked.";
+        OutReadBack "OUT-READ-BACK" Environment "the medium gives back other bytes",
+            "What was written is read back and is the same.";
+    }
+    "combine" {
+        CombineRequest "COMBINE-REQUEST" Inconsistent "files answer different requests",
+            "Files that are combined have the same request document.";
+        CombineKeys "COMBINE-KEYS" OverLimit "together too many keys",
+            "At most 8 keys sign a file.";
+    }
+    "import" {
+        ImportRequest "IMPORT-REQUEST" OtherRequest "response answers another request",
+            "The response answers the request given with --request or --request-digest.";
+        ImportDestination "IMPORT-DESTINATION" NotAllowed "destination is not the identity's repository",
+            "Without --request or --request-digest each destination is its identity's repository.";
+        ImportKeys "IMPORT-KEYS" NoneMatched "no signature by the keys given",
+            "At least one signature is by a key given with --key.";
+        ThresholdKeys "THRESHOLD-KEYS" Threshold "too few distinct keys",
+            "Each item has valid signatures of as many distinct keys as asked for.";
+        ImportItems "IMPORT-ITEMS" NoneMatched "items without a signature by the keys given",
+            "Each item has a signature by a key given.";
+        SubjectAbsent "SUBJECT-ABSENT" Partial "image is gone",
+            "The signed manifest is at the destination.";
+        DestinationBroken "DESTINATION-BROKEN" Archive "what stands at the destination cannot be read",
+            "An existing .sig manifest or index at the destination can be read before it is changed.";
+        ReadBack "READ-BACK" Changed "destination gives back other bytes",
+            "What was pushed is read back, and verifies.";
+    }
+    "verify" {
+        SigAbsent "SIG-ABSENT" NoSignatures "no signatures found",
+            "There is a .sig or a bundle for the digest.";
+        SigTag "SIG-TAG" TagAbsent "image tag not found",
+            "The image asked for is there.";
+        SigManifestKind "SIG-MANIFEST-KIND" NoneMatched ".sig manifest is not a manifest of signatures",
+            "The .sig is an OCI or Docker image manifest with 1 to 1,000 layers.";
+        SigLayerType "SIG-LAYER-TYPE" NoneMatched "layer is no simple signing payload",
+            "A signature layer has the simple signing media type.";
+        SigLayerSize "SIG-LAYER-SIZE" NoneMatched "payload is not of the size its descriptor says",
+            "A payload has its descriptor's size and digest.";
+        SigAnnotation "SIG-ANNOTATION" NoneMatched "layer has no signature",
+            "A signature layer has the signature annotation, not empty.";
+        SigBase64 "SIG-BASE64" NoneMatched "signature is not base64",
+            "Signatures are padded standard base64; line breaks are skipped, as cosign does.";
+        SigCertificate "SIG-CERTIFICATE" NoneMatched "certificate annotation cannot be read",
+            "A certificate annotation is empty or PEM; keyless signatures are not counted.";
+        SigLog "SIG-LOG" NoneMatched "log annotation cannot be read",
+            "A log annotation is absent, empty or a log bundle.";
+        SigKey "SIG-KEY" NoneMatched "not signed by the key",
+            "The signature verifies with a key given.";
+        PayloadSyntax "PAYLOAD-SYNTAX" NoneMatched "payload is not a simple signing payload",
+            "A payload is JSON with exactly critical and optional, in one of two spellings, never a mixture.";
+        PayloadType "PAYLOAD-TYPE" NoneMatched "payload was made for another purpose",
+            "critical.type is cosign's.";
+        PayloadDigest "PAYLOAD-DIGEST" NoneMatched "payload names another digest",
+            "docker-manifest-digest is the digest of the image.";
+        PayloadAnnotations "PAYLOAD-ANNOTATIONS" NoneMatched "missing or different annotation",
+            "Each annotation asked for is there as a string and equal.";
+        BundleSyntax "BUNDLE-SYNTAX" NoneMatched "bundle cannot be read",
+            "A bundle is v0.3 JSON with a public key and one DSSE signature.";
+        BundleLog "BUNDLE-LOG" NoneMatched "bundle has log entries that are not checked",
+            "A bundle with log entries or timestamps counts only when they are checked.";
+        BundleSubject "BUNDLE-SUBJECT" NoneMatched "statement is about another digest",
+            "A subject of the statement has the digest of the image.";
+        BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
+            "predicateType is cosign's for image signatures.";
+        VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
+            "Valid signatures of as many distinct keys as asked for.";
+    }
+    "surroundings" {
+        Usage "USAGE" Usage "command line cannot be followed",
+            "Flags do not contradict each other.";
+        FileRead "FILE-READ" Environment "cannot read",
+            "Inputs are regular files that can be read.";
+        FileWrite "FILE-WRITE" Environment "cannot write",
+            "Outputs can be written.";
+        FileNotRegular "FILE-NOT-REGULAR" Environment "not a regular file",
+            "Inputs are regular files: no directory, device or pipe.";
+        RandomSource "RANDOM-SOURCE" Environment "no randomness from the operating system",
+            "The operating system gives randomness.";
+        TerminalFailed "TERMINAL-FAILED" Environment "terminal cannot be used",
+            "The terminal can be read and written.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_upper_kebab() {
+        let mut seen = std::collections::BTreeSet::new();
+        for check in Check::ALL {
+            let id = check.id();
+            assert!(seen.insert(id), "{id} stands twice");
+            assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+            let message = check.message();
+            let lower = message.starts_with("JSON") || !message.starts_with(char::is_uppercase);
+            assert!(!message.ends_with('.') && lower, "{id}: {message}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The union of responses to one request.

@@ -1,0 +1,1 @@
+//! Files of a station: bounded reads, output written once and whole.

@@ -1,0 +1,1 @@
+//! Sigstore bundles v0.3 and their referrer manifests.

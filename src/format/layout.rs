@@ -1,0 +1,1 @@
+//! index.json, oci-layout and our own manifests.

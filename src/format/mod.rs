@@ -1,0 +1,13 @@
+//! The wire: bytes to values and back. No files, clock, randomness, terminal or network, and no secrets.
+
+pub mod archive;
+pub mod bundle;
+pub mod document;
+pub mod envelope;
+pub mod evidence;
+pub mod json;
+pub mod layout;
+pub mod payload;
+pub mod reference;
+pub mod signature;
+pub mod statement;

@@ -1,0 +1,1 @@
+//! Signature layers and the .sig manifest.

@@ -1,0 +1,1 @@
+//! in-toto statements of image signatures.

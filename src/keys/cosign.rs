@@ -1,0 +1,1 @@
+//! cosign's encrypted key files.

@@ -1,0 +1,1 @@
+//! PKCS#8 and SEC1 key files.

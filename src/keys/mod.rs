@@ -1,0 +1,7 @@
+//! Keys: public ones with their ids, private ones in files.
+
+pub mod cosign;
+pub mod foreign;
+pub mod public;
+pub mod sealed;
+pub mod signing;

@@ -1,0 +1,1 @@
+//! Sealed keys: coldsign's own key file.

@@ -1,0 +1,47 @@
+//! Every cap in one place, each with its reason. A request that passes them cannot become a response that does not.
+
+/// Items in a request: a year of releases of a large shop; review and memory stay bounded.
+pub const ITEMS: usize = 10_000;
+/// Items the signer takes unless told `--max-items`: nobody reviews more by accident.
+pub const ITEMS_UNASKED: usize = 1_000;
+/// Keys that may sign one file: a board of signers, and a factor of its size.
+pub const KEYS: usize = 8;
+/// Bytes of a request or a response: it is held in memory on both sides.
+pub const FILE: u64 = 512 * MIB;
+/// Blobs in a file: ten thousand items with both forms and eight keys.
+pub const BLOBS: usize = 250_000;
+/// Bytes of `index.json`, and of a request document or a response document.
+pub const DOCUMENT: usize = 64 * 1024 * 1024;
+/// Bytes of a manifest, config, payload, statement or bundle, counted as they stand, with escapes (registries cap manifests at 4 MiB).
+pub const MANIFEST: usize = 4 * 1024 * 1024;
+/// Depth of JSON in our own documents; objects and arrays count, the outermost is 1.
+pub const DEPTH_DOCUMENT: usize = 8;
+/// Depth of JSON in evidence: manifests of real tools stay below 10.
+pub const DEPTH_EVIDENCE: usize = 32;
+/// Depth of nested image indexes, the top one is 1: real ones nest once.
+pub const INDEX_DEPTH: usize = 4;
+/// Distinct manifests below one item: each is visited once, so an index bomb costs no more than this.
+pub const MANIFESTS_BELOW: usize = 1_000;
+/// Annotations of one item.
+pub const ANNOTATIONS: usize = 256;
+/// Bytes of one string: annotation key or value, note.
+pub const STRING: usize = 4 * 1024;
+/// Bytes of a reference (identity or destination).
+pub const REFERENCE: usize = 512;
+/// Layers of one `.sig` manifest: cosign refuses more (GHSA-95pr-fxf5-86gv).
+pub const SIG_LAYERS: usize = 1_000;
+/// Bytes of base64 that one signature takes at most when a response is sized in advance (P-521 DER is 139 bytes).
+pub const SIGNATURE_BASE64: usize = 200;
+/// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
+pub const KEY_FILE: u64 = 64 * 1024;
+/// Bytes of a passphrase file.
+pub const PASSPHRASE_FILE: u64 = 4 * 1024;
+/// Bytes of a list of images (`--from`).
+pub const LIST_FILE: u64 = 16 * MIB;
+/// Characters of foreign text shown in one place, the rest is counted.
+pub const SHOWN: usize = 256;
+/// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).
+pub const INTEGER: u64 = (1 << 53) - 1;
+
+/// One mebibyte in bytes.
+pub const MIB: u64 = 1024 * 1024;

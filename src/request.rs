@@ -1,0 +1,1 @@
+//! A request: complete, self-consistent, every payload and statement rendered again.

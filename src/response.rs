@@ -1,0 +1,1 @@
+//! A response: a request and the signatures over it.

@@ -1,0 +1,1 @@
+//! What a person is shown before approving, re-derived from evidence.

@@ -1,0 +1,1 @@
+//! Memory that holds secrets, and a process that does not leak them.

@@ -1,0 +1,1 @@
+//! Signing what was reviewed.

@@ -1,0 +1,1 @@
+//! The person at the station: what reaches the screen, and how it is asked.

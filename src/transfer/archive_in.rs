@@ -1,0 +1,1 @@
+//! OCI layouts in tars of any dialect.

@@ -1,0 +1,1 @@
+//! Export: images of a layout to a request.

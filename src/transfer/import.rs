@@ -1,0 +1,1 @@
+//! Import: signatures to a destination.

@@ -1,0 +1,1 @@
+//! Merging signatures into what stands at a destination.

@@ -1,0 +1,9 @@
+//! The connected stations, without the network: reading images, writing requests, importing responses.
+
+pub mod archive_in;
+pub mod export;
+pub mod import;
+pub mod layout_dir;
+pub mod list;
+pub mod merge;
+pub mod store;

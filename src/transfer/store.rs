@@ -1,0 +1,1 @@
+//! What a destination or source of images can do.

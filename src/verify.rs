@@ -1,0 +1,1 @@
+//! What stands at a destination, by the keys a person gave.

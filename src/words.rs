@@ -1,0 +1,1 @@
+//! Digests as words of the PGP word list.
