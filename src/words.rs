@@ -6,12 +6,12 @@ use crate::digest::Digest;
 /// The words of a digest in their order: word 1 spells the first byte.
 #[must_use]
 pub fn words(digest: &Digest) -> [&'static str; 32] {
-    let bytes = digest.as_bytes();
-    std::array::from_fn(|place| {
-        let list = if place % 2 == 0 { EVEN } else { ODD };
-        let byte = bytes.get(place).copied().expect("a digest has 32 bytes");
-        list.split_ascii_whitespace().nth(usize::from(byte)).expect("each list has 256 words")
-    })
+    let mut words = [""; 32];
+    for ((word, byte), list) in words.iter_mut().zip(digest.as_bytes()).zip([EVEN, ODD].into_iter().cycle()) {
+        // Each list has a word for every byte: a test pins both.
+        *word = list.split_ascii_whitespace().nth(usize::from(*byte)).unwrap_or_default();
+    }
+    words
 }
 
 /// The words as they are printed: eight lines of four, numbered from 1, no line longer than 80 columns.
