@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::document::Item;
 use crate::format::evidence::{Child, Config, ImageManifest, Index, Manifest, Platform};
+use crate::format::reference::Repository;
 use crate::request::{Image, Request};
 use crate::secret::Random;
 use crate::terminal::{COLUMNS, Console, Pages, Section, counted, filled, quoted, rule, shown, size};
@@ -40,7 +41,8 @@ impl<'r> Review<'r> {
     pub fn of(request: &'r Request) -> Self {
         let common = common_annotations(request);
         let places = request.images().iter().zip(1..);
-        let images = places.map(|(image, number)| Shown::of(request, image, number, common.is_some())).collect();
+        let images =
+            places.map(|(image, number)| Shown::of(request, image, number, common.is_some())).collect();
         Self { request, images }
     }
 
@@ -63,7 +65,7 @@ impl<'r> Review<'r> {
         }
         let destinations = || self.request.items().iter().map(|item| item.destination.repository());
         let repositories: BTreeSet<String> = destinations().map(ToString::to_string).collect();
-        let registries: BTreeSet<&str> = destinations().map(|repository| repository.registry()).collect();
+        let registries: BTreeSet<&str> = destinations().map(Repository::registry).collect();
         lines.push(format!(
             "{}, {}, {}",
             self.counts(),
@@ -168,31 +170,23 @@ impl<'r> Review<'r> {
     }
 
     fn second_looks(&self) -> Vec<String> {
-        let looks: [(&str, fn(&Shown<'_>) -> bool); 8] = [
-            ("artifact", |image| image.artifact),
-            ("attached to another manifest", |image| image.attached),
-            ("identity and destination differ", Shown::differs),
-            ("no revision label", |image| image.without_revision),
-            ("platforms of different revisions", |image| image.revisions_differ),
-            ("one platform only", |image| image.platforms == 1),
-            ("nested index", |image| image.nested),
-            ("attestations", |image| image.attestations > 0),
-        ];
-        let looks = looks.iter().map(|(what, is_so)| (what, self.numbers(is_so)));
-        let looks: Vec<String> = looks.filter(|(_, at)| !at.is_empty()).map(|(what, at)| format!("{what}: {at}")).collect();
+        let looks = Look::ALL.iter().map(|look| (look, self.numbers(|image| image.looks.contains(look))));
+        let looks: Vec<String> = looks
+            .filter(|(_, numbers)| !numbers.is_empty())
+            .map(|(look, numbers)| format!("{}: {numbers}", look.text()))
+            .collect();
         let first = "look twice: ";
         if looks.is_empty() {
             return vec![format!("{first}at nothing")];
         }
         let mut lines: Vec<String> = Vec::new();
         for look in looks {
-            match lines.last_mut().filter(|line| line.len() + 4 + look.len() <= COLUMNS) {
-                Some(line) => {
-                    line.push_str("    ");
-                    line.push_str(&look);
-                }
-                None if lines.is_empty() => lines.extend(sentence(first, &look)),
-                None => lines.extend(sentence(&" ".repeat(first.len()), &look)),
+            if let Some(line) = lines.last_mut().filter(|line| line.len() + 4 + look.len() <= COLUMNS) {
+                line.push_str("    ");
+                line.push_str(&look);
+            } else {
+                let blanks = " ".repeat(first.len());
+                lines.extend(sentence(if lines.is_empty() { first } else { &blanks }, &look));
             }
         }
         lines
@@ -220,7 +214,9 @@ impl<'r> Review<'r> {
 /// before anything else is done, and again before the approval.
 pub fn check_approval(approve: Option<&Digest>, console: &dyn Console) -> Result<()> {
     match (console.is_terminal(), approve) {
-        (true, Some(_)) => Err(Error::new(Check::ApprovalTerminal, "").detail("nothing was signed or written")),
+        (true, Some(_)) => {
+            Err(Error::new(Check::ApprovalTerminal, "").detail("nothing was signed or written"))
+        }
         (false, None) => Err(Error::new(Check::ApprovalMissing, "")
             .detail("nothing was signed or written")
             .hint("--approve sha256:DIGEST, as export printed it on the connected side")),
@@ -247,7 +243,9 @@ fn check_challenge(digest: &Digest, console: &mut dyn Console, random: &mut dyn 
         let asked: Vec<&str> = places.iter().filter_map(|place| all.get(*place).copied()).collect();
         let names: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
         let names = names.join(", ");
-        let names = names.rsplit_once(", ").map_or_else(|| names.clone(), |(most, last)| format!("{most} and {last}"));
+        let names = names
+            .rsplit_once(", ")
+            .map_or_else(|| names.clone(), |(most, last)| format!("{most} and {last}"));
         console.say(&format!("Words {names} of the request (q refuses):"))?;
         let typed = loop {
             console.drop_typed_ahead()?;
@@ -308,12 +306,46 @@ struct Shown<'r> {
     parts: Vec<Part<'r>>,
     unseen: usize,
     platforms: usize,
-    attestations: usize,
-    artifact: bool,
-    attached: bool,
-    nested: bool,
-    without_revision: bool,
-    revisions_differ: bool,
+    looks: BTreeSet<Look>,
+}
+
+/// Why an image deserves a second look.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    Artifact,
+    Attached,
+    Differs,
+    NoRevision,
+    Revisions,
+    OnePlatform,
+    Nested,
+    Attestations,
+}
+
+impl Look {
+    const ALL: [Self; 8] = [
+        Self::Artifact,
+        Self::Attached,
+        Self::Differs,
+        Self::NoRevision,
+        Self::Revisions,
+        Self::OnePlatform,
+        Self::Nested,
+        Self::Attestations,
+    ];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Artifact => "artifact",
+            Self::Attached => "attached to another manifest",
+            Self::Differs => "identity and destination differ",
+            Self::NoRevision => "no revision label",
+            Self::Revisions => "platforms of different revisions",
+            Self::OnePlatform => "one platform only",
+            Self::Nested => "nested index",
+            Self::Attestations => "attestations",
+        }
+    }
 }
 
 /// One manifest of an image's tree.
@@ -326,9 +358,9 @@ struct Part<'r> {
 enum Kind<'r> {
     Index(&'r Index),
     /// An image for a platform, as its config says.
-    Platform(&'r ImageManifest, &'r Config),
-    /// A statement of BuildKit's about another child; for no platform.
-    Attestation(&'r ImageManifest),
+    Platform(&'r Config),
+    /// What `BuildKit` states about another child; for no platform.
+    Attestation,
     /// Anything else: its config is no image config.
     Artifact(&'r ImageManifest),
 }
@@ -336,7 +368,8 @@ enum Kind<'r> {
 impl<'r> Shown<'r> {
     fn of(request: &'r Request, image: &Image, number: usize, same_annotations: bool) -> Self {
         let items: Vec<&Item> = image.items.iter().filter_map(|place| request.items().get(*place)).collect();
-        let manifests = || items.iter().filter_map(|item| Some((*item, request.manifest(&item.subject.digest)?)));
+        let manifests =
+            || items.iter().filter_map(|item| Some((*item, request.manifest(&item.subject.digest)?)));
         let mut entries: BTreeMap<Digest, Vec<&Child>> = BTreeMap::new();
         for (_, manifest) in manifests() {
             if let Manifest::Index(index) = manifest {
@@ -350,8 +383,8 @@ impl<'r> Shown<'r> {
             Manifest::Image(image) => {
                 let entries = entries.get(&item.subject.digest).map(Vec::as_slice).unwrap_or_default();
                 match request.config(&image.config.digest).filter(|_| image.has_image_config()) {
-                    config if is_attestation(entries, config) => Kind::Attestation(image),
-                    Some(config) => Kind::Platform(image, config),
+                    config if is_attestation(entries, config) => Kind::Attestation,
+                    Some(config) => Kind::Platform(config),
                     None => Kind::Artifact(image),
                 }
             }
@@ -360,26 +393,29 @@ impl<'r> Shown<'r> {
             manifests().map(|(item, manifest)| Part { item, manifest, kind: kind(item, manifest) }).collect();
         let top = items.first().copied().or_else(|| request.items().get(image.first));
         let top = top.expect("an image of a request has its top item");
-        let mut shown = Self {
-            number,
-            top,
-            own_annotations: !same_annotations,
-            unseen: items.iter().map(|item| item.unseen.len()).sum(),
-            platforms: parts.iter().filter(|part| matches!(part.kind, Kind::Platform(..))).count(),
-            attestations: parts.iter().filter(|part| matches!(part.kind, Kind::Attestation(_))).count(),
-            artifact: parts.iter().any(Part::is_artifact),
-            attached: parts.iter().any(|part| part.subject().is_some()),
-            nested: parts.iter().skip(1).any(|part| matches!(part.kind, Kind::Index(_))),
-            without_revision: false,
-            revisions_differ: false,
-            parts,
-        };
-        let revisions: BTreeSet<Option<&str>> =
-            shown.platform_parts().map(|part| shown.label(part, REVISION)).collect();
-        let (without, differ) = (revisions.contains(&None), revisions.len() > 1);
-        shown.without_revision = without;
-        shown.revisions_differ = differ;
+        let platforms = parts.iter().filter(|part| matches!(part.kind, Kind::Platform(_))).count();
+        let unseen = items.iter().map(|item| item.unseen.len()).sum();
+        let own_annotations = !same_annotations;
+        let mut shown =
+            Self { number, top, own_annotations, parts, unseen, platforms, looks: BTreeSet::new() };
+        shown.looks = Look::ALL.into_iter().filter(|look| shown.deserves(*look)).collect();
         shown
+    }
+
+    fn deserves(&self, look: Look) -> bool {
+        let below = || self.parts.iter().skip(1);
+        let revisions =
+            || self.platform_parts().map(|part| self.label(part, REVISION)).collect::<BTreeSet<_>>();
+        match look {
+            Look::Artifact => self.parts.iter().any(Part::is_artifact),
+            Look::Attached => self.parts.iter().any(|part| part.subject().is_some()),
+            Look::Differs => self.differs(),
+            Look::NoRevision => revisions().contains(&None),
+            Look::Revisions => revisions().len() > 1,
+            Look::OnePlatform => self.platforms == 1,
+            Look::Nested => below().any(|part| matches!(part.kind, Kind::Index(_))),
+            Look::Attestations => below().any(|part| matches!(part.kind, Kind::Attestation)),
+        }
     }
 
     fn name(&self) -> String {
@@ -399,16 +435,20 @@ impl<'r> Shown<'r> {
     }
 
     fn platform_parts(&self) -> impl Iterator<Item = &Part<'r>> {
-        self.parts.iter().filter(|part| matches!(part.kind, Kind::Platform(..)))
+        self.parts.iter().filter(|part| matches!(part.kind, Kind::Platform(_)))
     }
 
     /// A label of an image; where its config has none, the annotation of that name on its manifest or the top index.
     fn label<'a>(&'a self, part: &'a Part<'r>, key: &str) -> Option<&'a str> {
         let find = |pairs: &'a [(String, String)]| {
-            pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+            pairs
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.as_str())
+                .filter(|value| !value.is_empty())
         };
         let label = match &part.kind {
-            Kind::Platform(_, config) => find(&config.labels),
+            Kind::Platform(config) => find(&config.labels),
             _ => None,
         };
         let above = || self.parts.first().and_then(|top| find(annotations(top.manifest)));
@@ -418,8 +458,10 @@ impl<'r> Shown<'r> {
     /// What the top manifest is, for the right end of a row.
     fn kind(&self) -> String {
         let mut words = match self.parts.first().map(|part| &part.kind) {
-            Some(Kind::Index(_)) => vec!["index".to_owned(), counted(self.platforms, "platform", "platforms")],
-            Some(Kind::Platform(..) | Kind::Attestation(_)) => vec!["image".to_owned()],
+            Some(Kind::Index(_)) => {
+                vec!["index".to_owned(), counted(self.platforms, "platform", "platforms")]
+            }
+            Some(Kind::Platform(_) | Kind::Attestation) => vec!["image".to_owned()],
             Some(Kind::Artifact(_)) | None => vec!["artifact".to_owned()],
         };
         if self.unseen > 0 {
@@ -451,7 +493,10 @@ impl<'r> Shown<'r> {
             }
         }
         for child in self.unseen_children() {
-            add(&["NOT SEEN".to_owned(), child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named)]);
+            add(&[
+                "NOT SEEN".to_owned(),
+                child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named),
+            ]);
         }
         let labels: BTreeSet<Vec<String>> = self.platform_parts().map(|part| self.labels(part)).collect();
         let agree = labels.len() <= 1;
@@ -459,7 +504,7 @@ impl<'r> Shown<'r> {
             add(&labels.into_iter().next().unwrap_or_default());
         }
         for (part, text) in self.parts_in_columns() {
-            add(&[text]);
+            lines.extend(filled(&indent, &[text], ""));
             if !agree {
                 lines.extend(filled(&format!("{indent}  "), &self.labels(part), "  "));
             }
@@ -470,7 +515,9 @@ impl<'r> Shown<'r> {
     /// The labels by which a person knows an image.
     fn labels(&self, part: &Part<'r>) -> Vec<String> {
         let known = [("version", VERSION), ("revision", REVISION), ("source", SOURCE)];
-        let text = |(name, key): (&str, &str)| self.label(part, key).map(|value| format!("{name} {}", quoted(value)));
+        let text = |(name, key): (&str, &str)| {
+            self.label(part, key).map(|value| format!("{name} {}", quoted(value)))
+        };
         known.into_iter().filter_map(text).collect()
     }
 
@@ -488,7 +535,11 @@ impl<'r> Shown<'r> {
 
     /// A line for each manifest but the top index: platform, layers, size, when it was made.
     fn parts_in_columns(&self) -> Vec<(&Part<'r>, String)> {
-        let below = self.parts.iter().enumerate().filter(|(place, part)| !(*place == 0 && matches!(part.kind, Kind::Index(_))));
+        let below = self
+            .parts
+            .iter()
+            .enumerate()
+            .filter(|(place, part)| !(*place == 0 && matches!(part.kind, Kind::Index(_))));
         let rows: Vec<(&Part<'r>, [String; 4])> = below.map(|(_, part)| (part, part.cells())).collect();
         let wide = |column: usize| {
             let lengths = rows.iter().filter_map(|(_, cells)| cells.get(column)).map(String::len);
@@ -496,7 +547,12 @@ impl<'r> Shown<'r> {
         };
         let (first, second, third) = (wide(0), wide(1), wide(2));
         let line = |(part, [name, layers, bytes, made]): (_, [String; 4])| {
-            (part, format!("{name:<first$}   {layers:>second$}   {bytes:>third$}   {made}").trim_end().to_owned())
+            (
+                part,
+                format!("{name:<first$}   {layers:>second$}   {bytes:>third$}   {made}")
+                    .trim_end()
+                    .to_owned(),
+            )
         };
         rows.into_iter().map(line).collect()
     }
@@ -530,9 +586,9 @@ impl Part<'_> {
 
     fn is_artifact(&self) -> bool {
         match self.kind {
-            Kind::Attestation(_) => false,
+            Kind::Attestation => false,
             Kind::Artifact(_) => true,
-            Kind::Index(_) | Kind::Platform(..) => self.artifact_type().is_some(),
+            Kind::Index(_) | Kind::Platform(_) => self.artifact_type().is_some(),
         }
     }
 
@@ -544,7 +600,7 @@ impl Part<'_> {
                 let artifact = self.artifact_type().map(|kind| format!("ARTIFACT {}", word(kind)));
                 return ["index".to_owned(), manifests, String::new(), artifact.unwrap_or_default()];
             }
-            Kind::Platform(_, config) => {
+            Kind::Platform(config) => {
                 let platform = named(&Platform {
                     os: config.os.clone(),
                     architecture: config.architecture.clone(),
@@ -555,7 +611,7 @@ impl Part<'_> {
                 let artifact = self.artifact_type().map(|kind| format!("ARTIFACT {}", word(kind)));
                 (platform, [artifact, created].into_iter().flatten().collect::<Vec<_>>().join("   "))
             }
-            Kind::Attestation(_) => ("attestation".to_owned(), String::new()),
+            Kind::Attestation => ("attestation".to_owned(), String::new()),
             Kind::Artifact(image) => {
                 let kind = self.artifact_type().map(|kind| format!("ARTIFACT {}", word(kind)));
                 (kind.unwrap_or_else(|| format!("config {}", word(&image.config.media_type))), String::new())
@@ -571,9 +627,11 @@ impl Part<'_> {
 
     fn everything(&self) -> Vec<String> {
         let [name, layers, bytes, rest] = self.cells();
-        let what: Vec<String> = [name, layers, bytes, rest].into_iter().filter(|cell| !cell.is_empty()).collect();
+        let what: Vec<String> =
+            [name, layers, bytes, rest].into_iter().filter(|cell| !cell.is_empty()).collect();
         let mut lines = filled(&format!("item {:<8}", self.item.number), &what, "  ");
-        let mut add = |label: &str, pieces: &[String]| lines.extend(filled(&format!("  {label:<11}"), pieces, "  "));
+        let mut add =
+            |label: &str, pieces: &[String]| lines.extend(filled(&format!("  {label:<11}"), pieces, "  "));
         add("digest", &[self.item.subject.digest.grouped()]);
         add("type", &[word(&self.item.subject.media_type)]);
         if let Some(subject) = self.subject() {
@@ -584,7 +642,9 @@ impl Part<'_> {
         }
         match (&self.kind, self.manifest) {
             (_, Manifest::Index(index)) => {
-                for child in index.manifests.iter().filter(|child| self.item.unseen.contains(&child.descriptor.digest)) {
+                for child in
+                    index.manifests.iter().filter(|child| self.item.unseen.contains(&child.descriptor.digest))
+                {
                     let platform = child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named);
                     add("NOT SEEN", &[platform, word(&child.descriptor.media_type)]);
                     add("", &[child.descriptor.digest.grouped()]);
@@ -593,7 +653,7 @@ impl Part<'_> {
             (kind, Manifest::Image(image)) => {
                 add("config", &[image.config.digest.grouped()]);
                 add("", &[word(&image.config.media_type)]);
-                if let Kind::Platform(_, config) = kind {
+                if let Kind::Platform(config) = kind {
                     for pair in &config.labels {
                         add("label", &[assigned(pair)]);
                     }
@@ -608,7 +668,7 @@ impl Part<'_> {
     }
 }
 
-/// BuildKit's mark on each entry of an index that names the manifest, believed only where no platform could run it.
+/// `BuildKit`'s mark on each entry of an index that names the manifest, believed only where no platform could run it.
 fn is_attestation(entries: &[&Child], config: Option<&Config>) -> bool {
     let marked = |child: &&Child| {
         let mark = ("vnd.docker.reference.type", "attestation-manifest");
@@ -650,12 +710,16 @@ fn named(platform: &Platform) -> String {
 /// `2026-04-28T09:12:33Z` to the minute, in its own words when it is not in UTC or no time at all.
 fn moment(created: &str) -> String {
     let digits = |text: &str, shape: &str| {
-        let fits = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+        let fits =
+            |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
         text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
     };
     match (created.get(..10), created.get(10..11), created.get(11..16), created.get(16..)) {
         (Some(date), Some("T"), Some(time), Some(rest))
-            if digits(date, "0000-00-00") && digits(time, "00:00") && rest.starts_with(':') && rest.ends_with('Z') =>
+            if digits(date, "0000-00-00")
+                && digits(time, "00:00")
+                && rest.starts_with(':')
+                && rest.ends_with('Z') =>
         {
             format!("{date} {time} UTC")
         }

@@ -86,7 +86,11 @@ pub fn size(bytes: u64) -> String {
     for name in ["B", "kB", "MB", "GB"] {
         let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
         if tenths < 10_000 || name == "GB" {
-            return if unit == 1 { format!("{bytes} B") } else { format!("{}.{} {name}", tenths / 10, tenths % 10) };
+            return if unit == 1 {
+                format!("{bytes} B")
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
         }
         unit *= 1_000;
     }
@@ -278,7 +282,7 @@ impl Console for Terminal {
         drop(silent);
         Self::write_message("\n")?;
         let line = line?;
-        if line.as_bytes().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
+        if line.expose().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
             return Err(Error::new(Check::OperatorRefused, ""));
         }
         Ok(line)
