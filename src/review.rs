@@ -60,8 +60,8 @@ impl<'r> Review<'r> {
         let unseen: usize = self.images.iter().map(|image| image.unseen).sum();
         if unseen > 0 {
             let numbers = self.numbers(|image| image.unseen > 0);
-            let what = counted(unseen, "child", "children");
-            lines.extend(sentence("NOT SEEN: ", &format!("{what} of indexes signed here: images {numbers}")));
+            let what = counted(unseen, "child manifest", "child manifests");
+            lines.extend(sentence("NOT SEEN: ", &format!("{what}, in images {numbers}")));
         }
         let destinations = || self.request.items().iter().map(|item| item.destination.repository());
         let repositories: BTreeSet<String> = destinations().map(ToString::to_string).collect();

@@ -98,8 +98,8 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Fills lines of 80 columns with `pieces`, `gap` between two of them. The first line starts with `first`, the others
-/// with as many blanks; a piece longer than a line is broken, its further lines two blanks deeper: no text can bring
-/// its own words to the start of a line. Pieces are printable ASCII.
+/// with as many blanks; a piece longer than a line is broken, its further lines behind `\ `: no text can bring its own
+/// words to the start of a line. Pieces are printable ASCII.
 #[must_use]
 pub fn filled(first: &str, pieces: &[String], gap: &str) -> Vec<String> {
     let indent = " ".repeat(first.len());
@@ -119,7 +119,7 @@ pub fn filled(first: &str, pieces: &[String], gap: &str) -> Vec<String> {
         while line.len() + rest.len() > COLUMNS {
             let (now, later) = rest.split_at(COLUMNS.saturating_sub(line.len()).max(1).min(rest.len()));
             line.push_str(now);
-            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            lines.push(std::mem::replace(&mut line, format!("{indent}\\ ")));
             rest = later;
         }
         line.push_str(rest);
