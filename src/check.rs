@@ -319,6 +319,8 @@ checks! {
             "The signed manifest is at the destination.";
         DestinationBroken "DESTINATION-BROKEN" Archive "what stands at the destination cannot be read",
             "An existing .sig manifest or index at the destination can be read before it is changed.";
+        SigFull "SIG-FULL" OverLimit "the destination's .sig would be over a limit",
+            "A .sig manifest that is written has at most 1,000 layers and 4 MiB.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }

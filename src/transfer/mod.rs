@@ -2,6 +2,7 @@
 
 pub mod archive_in;
 pub mod export;
+pub mod gather;
 pub mod import;
 pub mod layout_dir;
 pub mod list;
