@@ -209,6 +209,8 @@ checks! {
             "Archives are whole, with names that stay inside and none twice; oci-layout says 1.0.0.";
         SourceBlob "SOURCE-BLOB" Inconsistent "blob of the layout does not match its digest",
             "Every blob that is read hashes to its digest.";
+        SourceSize "SOURCE-SIZE" OverLimit "archive is larger than the limit",
+            "A pipe or compressed archive gives at most 256 GiB, of it 512 MiB in blobs of 4 MiB or less; an archive has at most 1,000,000 members.";
         SourceAbsent "SOURCE-ABSENT" Archive "blob is not in the layout",
             "Manifests and configs of an image are in its layout.";
         ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
