@@ -203,6 +203,8 @@ checks! {
             "The layout has an entry of that name or digest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
             "A name picks one image.";
+        SourceSyntax "SOURCE-SYNTAX" Usage "not a place that images come from",
+            "A source is oci:DIR[:REF] or oci-archive:FILE[:REF].";
         SourceKind "SOURCE-KIND" OtherKind "not an OCI layout",
             "Images come from an OCI layout, as a directory or an archive.";
         SourceMalformed "SOURCE-MALFORMED" Archive "layout or archive is broken",
@@ -321,6 +323,8 @@ checks! {
             "The signed manifest is at the destination.";
         DestinationBroken "DESTINATION-BROKEN" Archive "what stands at the destination cannot be read",
             "An existing .sig manifest or index at the destination can be read before it is changed.";
+        DestinationChanged "DESTINATION-CHANGED" Changed "destination changed while it was written",
+            "Nobody else changes the index of a layout between reading and replacing it.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }

@@ -14,6 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{EntryType, Header};
 
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
+use super::source::docker_hint;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -28,7 +29,8 @@ pub fn open(path: &Path) -> Result<Layout> {
     let mut file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        let error = Error::new(Check::SourceKind, &place).detail("a directory, where an archive was expected");
+        let error =
+            Error::new(Check::SourceKind, &place).detail("a directory, where an archive was expected");
         return Err(error.hint(format!("say oci:{place}")));
     }
     let mut magic = Vec::new();
@@ -39,7 +41,11 @@ pub fn open(path: &Path) -> Result<Layout> {
         if zipped {
             Input::stream(MultiGzDecoder::new(BufReader::new(file)))
         } else {
-            Input::File { reader: BufReader::with_capacity(READ_AHEAD, file), position: 0, length: metadata.len() }
+            Input::File {
+                reader: BufReader::with_capacity(READ_AHEAD, file),
+                position: 0,
+                length: metadata.len(),
+            }
         }
     } else {
         let whole = BufReader::new(io::Cursor::new(magic).chain(file));
@@ -58,7 +64,10 @@ enum Input {
 
 /// Where the bytes of a blob are.
 enum Place {
-    At { offset: u64, size: u64 },
+    At {
+        offset: u64,
+        size: u64,
+    },
     Kept(Vec<u8>),
     /// Larger than anything that is ever asked for.
     Large(u64),
@@ -104,7 +113,7 @@ enum MemberKind {
 fn read(place: &str, mut input: Input) -> Result<Layout> {
     let mut seen = Seen::default();
     while let Some(member) = next_member(&mut input, seen.names.is_empty())? {
-        seen.take(&mut input, member)?;
+        seen.take(&mut input, &member)?;
     }
     check_archive_rest(&mut input)?;
     seen.classify(place)?;
@@ -130,7 +139,7 @@ fn read(place: &str, mut input: Input) -> Result<Layout> {
 }
 
 impl Seen {
-    fn take(&mut self, input: &mut Input, member: Member) -> Result<()> {
+    fn take(&mut self, input: &mut Input, member: &Member) -> Result<()> {
         let shown = String::from_utf8_lossy(&member.name).into_owned();
         if matches!(member.kind, MemberKind::Directory) {
             return input.skip(member.size, &shown);
@@ -156,7 +165,7 @@ impl Seen {
                 let hex = name.strip_prefix("blobs/sha256/");
                 match hex.and_then(|hex| Digest::parse_hex(hex).ok()) {
                     Some(digest) => {
-                        let place = self.place(input, &member, &shown, sparse)?;
+                        let place = self.place(input, member, &shown, sparse)?;
                         self.places.insert(digest, place);
                     }
                     None => input.skip(member.size, &shown)?,
@@ -190,13 +199,12 @@ impl Seen {
         }
         if let Some(below) = &self.below {
             let folder = below.trim_end_matches("oci-layout");
-            let error = Error::new(Check::SourceKind, "").detail(format!("no oci-layout at the top, but {below}"));
+            let error =
+                Error::new(Check::SourceKind, "").detail(format!("no oci-layout at the top, but {below}"));
             return Err(error.hint(format!("pack the content of {folder}, not the folder")));
         }
         if self.docker {
-            let stem = place.strip_suffix(".tar").unwrap_or(place);
-            let error = Error::new(Check::ArchiveDocker, "");
-            return Err(error.hint(format!("skopeo copy docker-archive:{place} oci-archive:{stem}-oci.tar")));
+            return Err(Error::new(Check::ArchiveDocker, "").hint(docker_hint(Path::new(place))));
         }
         Err(Error::new(Check::SourceKind, "").detail("no oci-layout in the archive"))
     }
@@ -241,7 +249,9 @@ fn next_member(input: &mut Input, first: bool) -> Result<Option<Member>> {
                     }
                     EntryType::Link => MemberKind::Odd("a hard link"),
                     EntryType::Symlink => MemberKind::Odd("a symbolic link"),
-                    EntryType::Char | EntryType::Block | EntryType::Fifo => MemberKind::Odd("a device or pipe"),
+                    EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                        MemberKind::Odd("a device or pipe")
+                    }
                     _ => return Err(malformed(&String::from_utf8_lossy(&name), "entry of an unknown type")),
                 };
                 // Links, devices and directories have no content, whatever their header says of a size.
@@ -271,7 +281,8 @@ impl Pax {
             let length = records.get(..blank).and_then(|digits| std::str::from_utf8(digits).ok());
             let length: usize = length.and_then(|digits| digits.parse().ok()).ok_or_else(broken)?;
             let (record, rest) = records.split_at_checked(length).ok_or_else(broken)?;
-            let record = record.get(blank + 1..).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
+            let record =
+                record.get(blank + 1..).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
             let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(broken)?;
             let (key, value) = record.split_at_checked(equals).ok_or_else(broken)?;
             let value = value.get(1..).unwrap_or_default();
@@ -335,9 +346,10 @@ impl Input {
             return Ok(None);
         }
         let header = Header::from_byte_slice(&block).clone();
-        let sum = block.iter().enumerate().map(|(place, byte)| {
-            u32::from(if (148..156).contains(&place) { b' ' } else { *byte })
-        });
+        let sum = block
+            .iter()
+            .enumerate()
+            .map(|(place, byte)| u32::from(if (148..156).contains(&place) { b' ' } else { *byte }));
         if header.cksum().is_ok_and(|written| written == sum.sum::<u32>()) {
             return Ok(Some(header));
         }
@@ -386,7 +398,8 @@ impl Input {
             }
             Self::Stream { reader, position } => {
                 let most = size.min(limits::SOURCE_STREAM + 1);
-                let skipped = io::copy(&mut reader.take(most), &mut io::sink()).map_err(|error| malformed(name, error))?;
+                let skipped = io::copy(&mut reader.take(most), &mut io::sink())
+                    .map_err(|error| malformed(name, error))?;
                 *position = position.saturating_add(skipped);
                 check_stream_size(*position)?;
                 if skipped != size {
@@ -421,7 +434,8 @@ impl Blobs for ArchiveBlobs {
             Some(Place::At { offset, size }) => {
                 let Some(file) = &self.file else { return Ok(None) };
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                let unreadable = |error: io::Error| Error::new(Check::FileRead, blob_name(digest)).caused_by(error);
+                let unreadable =
+                    |error: io::Error| Error::new(Check::FileRead, blob_name(digest)).caused_by(error);
                 file.seek(SeekFrom::Start(*offset)).map_err(unreadable)?;
                 let mut bytes = Vec::new();
                 file.by_ref().take(*size).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -431,14 +445,16 @@ impl Blobs for ArchiveBlobs {
     }
 
     fn small(&self) -> Result<Vec<Digest>> {
-        let small = self.places.iter().filter(|(_, place)| matches!(place, Place::At { .. } | Place::Kept(_)));
+        let small =
+            self.places.iter().filter(|(_, place)| matches!(place, Place::At { .. } | Place::Kept(_)));
         Ok(small.map(|(digest, _)| *digest).collect())
     }
 }
 
 /// SOURCE-MALFORMED: names stay inside. Gives the name without `.` and empty parts.
 fn member_name(name: &[u8]) -> Result<Vec<u8>> {
-    let parts: Vec<&[u8]> = name.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    let parts: Vec<&[u8]> =
+        name.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
     if name.first() == Some(&b'/') || parts.contains(&&b".."[..]) || name.contains(&0) {
         return Err(malformed(&String::from_utf8_lossy(name), "a name that leaves the archive's folder"));
     }
@@ -448,7 +464,9 @@ fn member_name(name: &[u8]) -> Result<Vec<u8>> {
 /// SOURCE-MALFORMED: no name twice: two readers could read two files.
 fn check_member_once(names: &mut HashSet<Vec<u8>>, name: &[u8]) -> Result<()> {
     if names.len() >= limits::SOURCE_MEMBERS {
-        return Err(Error::new(Check::SourceSize, "").detail(format!("more than {} members", limits::SOURCE_MEMBERS)));
+        return Err(
+            Error::new(Check::SourceSize, "").detail(format!("more than {} members", limits::SOURCE_MEMBERS))
+        );
     }
     if names.insert(name.to_vec()) {
         return Ok(());
@@ -470,7 +488,8 @@ fn check_source_size(kept: u64) -> Result<()> {
     if kept <= limits::FILE {
         return Ok(());
     }
-    let error = Error::new(Check::SourceSize, "").detail("too many small blobs to keep from a pipe or a compressed archive");
+    let error = Error::new(Check::SourceSize, "")
+        .detail("too many small blobs to keep from a pipe or a compressed archive");
     Err(error.hint("write it to an uncompressed file first"))
 }
 
@@ -479,7 +498,8 @@ fn check_stream_size(position: u64) -> Result<()> {
     if position <= limits::SOURCE_STREAM {
         return Ok(());
     }
-    let error = Error::new(Check::SourceSize, "").detail("more comes out of the pipe or the compressed archive than is read");
+    let error = Error::new(Check::SourceSize, "")
+        .detail("more comes out of the pipe or the compressed archive than is read");
     Err(error.hint("write it to an uncompressed file first"))
 }
 
@@ -510,3 +530,273 @@ const EXTENSION: u64 = limits::MIB;
 const REST: u64 = limits::MIB;
 /// Headers and small blobs lie close together; layers are jumped over.
 const READ_AHEAD: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::format::json::{Names, Value};
+    use crate::transfer::store::Store as _;
+
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tars").join(name)
+    }
+
+    fn verdict(path: &Path, name: &str) -> Result<String, Check> {
+        let open = || {
+            let layout = open(path)?;
+            let picked = layout.pick(Some(name).filter(|name| !name.is_empty()))?;
+            layout.manifest(&picked.descriptor.digest)?.expect("the manifest is in the archive");
+            Ok(picked.descriptor.digest.to_string())
+        };
+        open().map_err(|error: Error| error.check())
+    }
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        std::fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    /// The verdict on some bytes: as a file, as a pipe, and as a gzip file. They must agree.
+    fn verdict_of(bytes: &[u8]) -> Result<String, Check> {
+        let (folder, path) = written(bytes);
+        let from_file = verdict(&path, "v1");
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let from_pipe = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap().write_all(bytes);
+            });
+            verdict(&pipe, "v1")
+        });
+        assert_eq!(from_file, from_pipe);
+        let zipped = folder.path().join("a.tar.gz");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        std::fs::write(&zipped, encoder.finish().unwrap()).unwrap();
+        assert_eq!(from_file, verdict(&zipped, "v1"));
+        from_file
+    }
+
+    fn header(name: &str, size: u64, kind: EntryType) -> Vec<u8> {
+        let mut header = Header::new_ustar();
+        header.set_path(name).unwrap();
+        header.set_size(size);
+        header.set_mode(0o644);
+        header.set_entry_type(kind);
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    fn member(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut member = header(name, u64::try_from(content.len()).unwrap(), EntryType::Regular);
+        member.extend_from_slice(content);
+        member.resize(member.len().next_multiple_of(512), 0);
+        member
+    }
+
+    /// `img-ustar.tar` without its end marker.
+    fn body() -> Vec<u8> {
+        let mut bytes = std::fs::read(fixture("img-ustar.tar")).unwrap();
+        let end = bytes.chunks(512).position(|block| block.iter().all(|byte| *byte == 0)).unwrap();
+        bytes.truncate(end * 512);
+        bytes
+    }
+
+    fn ended(parts: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = parts.concat();
+        bytes.extend_from_slice(&[0; 1024]);
+        bytes
+    }
+
+    const IMAGE: &str = "sha256:77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e";
+
+    #[test]
+    fn archives_of_real_tools_and_hostile_ones() {
+        let cases = Value::parse(&std::fs::read(fixture("cases.json")).unwrap(), 8, Names::Exact).unwrap();
+        let cases = cases.get("cases").unwrap().as_array().unwrap();
+        assert_eq!(cases.len(), 11);
+        for case in cases {
+            let text = |name| case.get(name).and_then(Value::as_str).unwrap_or_default();
+            let expected = match text("name") {
+                "img-nested" => Err(Check::SourceKind),
+                "img-slip" | "img-dupindex" | "img-badver" => Err(Check::SourceMalformed),
+                "img-badmanifest" => Err(Check::SourceBlob),
+                _ => Ok(text("digest").to_owned()),
+            };
+            assert_eq!(text("expected") == "accept", expected.is_ok());
+            assert_eq!(verdict(&fixture(text("file")), text("ref")), expected, "{}", text("name"));
+        }
+        let nested = open(&fixture("img-nested.tar")).err().unwrap();
+        assert_eq!(nested.details().next(), Some("no oci-layout at the top, but layout/oci-layout"));
+    }
+
+    #[test]
+    fn an_archive_is_whole() {
+        let body = body();
+        assert_eq!(verdict_of(&ended(&[&body])), Ok(IMAGE.to_owned()));
+        assert_eq!(verdict_of(&body), Err(Check::SourceMalformed), "no end marker");
+        assert_eq!(
+            verdict_of(&body[..body.len() - 512 - 500]),
+            Err(Check::SourceMalformed),
+            "cut in a header"
+        );
+        assert_eq!(
+            verdict_of(&body[..body.len() - 500]),
+            Err(Check::SourceMalformed),
+            "cut in the last member"
+        );
+        assert_eq!(
+            verdict_of(&ended(&[&body, &[0; 512 * 20]])),
+            Ok(IMAGE.to_owned()),
+            "filled up to a record"
+        );
+        assert_eq!(
+            verdict_of(&ended(&[&ended(&[&body]), &body])),
+            Err(Check::SourceMalformed),
+            "two archives"
+        );
+        assert_eq!(
+            verdict_of(&[&ended(&[&body])[..], b"x"].concat()),
+            Err(Check::SourceMalformed),
+            "bytes at the end"
+        );
+        let mut flipped = ended(&[&body]);
+        flipped[512 * 2 + 1] ^= 1;
+        assert_eq!(verdict_of(&flipped), Err(Check::SourceMalformed), "checksum of a later header");
+        let large = header("blobs/sha256/x", u64::MAX / 2, EntryType::Regular);
+        assert_eq!(
+            verdict_of(&[&body[..], &large].concat()),
+            Err(Check::SourceMalformed),
+            "a size beyond the file"
+        );
+        let gzip = std::fs::read(fixture("img-gz.tar")).unwrap();
+        let (_folder, path) = written(&gzip[..gzip.len() - 4]);
+        assert_eq!(verdict(&path, "v1"), Err(Check::SourceMalformed), "gzip that is cut");
+        let (_folder, path) = written(&[&gzip[..], b"junk"].concat());
+        assert_eq!(verdict(&path, "v1"), Err(Check::SourceMalformed), "bytes after the gzip");
+    }
+
+    #[test]
+    fn names_stay_inside_and_stand_once() {
+        let body = body();
+        for name in ["a/../../x", "..", "./.."] {
+            let mut head = header("x", 0, EntryType::Regular);
+            head[..name.len()].copy_from_slice(name.as_bytes());
+            let mut checked = Header::from_byte_slice(&head).clone();
+            checked.set_cksum();
+            assert_eq!(
+                verdict_of(&ended(&[&body, checked.as_bytes()])),
+                Err(Check::SourceMalformed),
+                "{name}"
+            );
+        }
+        for name in [
+            "oci-layout",
+            "./index.json",
+            "blobs//sha256/77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e",
+        ] {
+            assert_eq!(
+                verdict_of(&ended(&[&body, &member(name, b"{}")])),
+                Err(Check::SourceMalformed),
+                "{name}"
+            );
+        }
+        for kind in [EntryType::Symlink, EntryType::Link, EntryType::Fifo, EntryType::Char, EntryType::Block]
+        {
+            assert_eq!(
+                verdict_of(&ended(&[&body, &header("x", 0, kind)])),
+                Err(Check::SourceMalformed),
+                "{kind:?}"
+            );
+        }
+        assert_eq!(
+            verdict_of(&ended(&[&body, &header("x", 0, EntryType::new(b'?'))])),
+            Err(Check::SourceMalformed)
+        );
+        let folder = header("blobs/", 0, EntryType::Directory);
+        assert_eq!(
+            verdict_of(&ended(&[&folder, &folder, &body, &member("README", b"x")])),
+            Ok(IMAGE.to_owned())
+        );
+    }
+
+    #[test]
+    fn long_names_and_extended_headers() {
+        let body = body();
+        let with = |kind, content: &[u8], next: &[u8]| {
+            let mut extension = header("ext", u64::try_from(content.len()).unwrap(), kind);
+            extension.extend_from_slice(content);
+            extension.resize(extension.len().next_multiple_of(512), 0);
+            ended(&[&body, &extension, next])
+        };
+        let next = member("x", b"{}");
+        let pax = EntryType::XHeader;
+        assert_eq!(
+            verdict_of(&with(EntryType::GNULongName, b"index.json\0", &next)),
+            Err(Check::SourceMalformed)
+        );
+        assert_eq!(verdict_of(&with(pax, b"19 path=index.json\n", &next)), Err(Check::SourceMalformed));
+        assert_eq!(verdict_of(&with(pax, b"13 path=../x\n", &next)), Err(Check::SourceMalformed));
+        assert_eq!(verdict_of(&with(pax, b"99 path=y\n", &next)), Err(Check::SourceMalformed));
+        assert_eq!(verdict_of(&with(pax, b"17 size=99999999\n", &next)), Err(Check::SourceMalformed));
+        assert_eq!(verdict_of(&with(pax, b"10 path=y\n", b"")), Err(Check::SourceMalformed));
+        // An attribute may hold anything, line ends too.
+        assert_eq!(verdict_of(&with(pax, b"22 SCHILY.xattr.a=\n\n\n\n", &next)), Ok(IMAGE.to_owned()));
+        assert_eq!(verdict_of(&with(pax, b"22 SCHILY.xattr.a=\n\n\n", &next)), Err(Check::SourceMalformed));
+        assert_eq!(
+            verdict_of(&with(EntryType::XGlobalHeader, b"19 path=index.json\n", &next)),
+            Ok(IMAGE.to_owned())
+        );
+        let bomb = header("ext", 2 << 20, EntryType::GNULongName);
+        assert_eq!(
+            verdict_of(&[&body[..], &bomb, &vec![b'a'; 4 << 20]].concat()),
+            Err(Check::SourceMalformed)
+        );
+    }
+
+    #[test]
+    fn what_is_no_layout_is_named() {
+        let save = member("manifest.json", b"[]");
+        assert_eq!(verdict_of(&ended(&[&save])), Err(Check::ArchiveDocker));
+        let link = header("abc/layer.tar", 0, EntryType::Symlink);
+        assert_eq!(verdict_of(&ended(&[&save, &link])), Err(Check::ArchiveDocker));
+        for other in [&b""[..], b"x", &[0; 4096], &[b'x'; 4096], &ended(&[&member("README", b"x")])] {
+            assert_eq!(verdict_of(other), Err(Check::SourceKind));
+        }
+        assert_eq!(
+            verdict_of(&ended(&[&member("oci-layout", b"{\"imageLayoutVersion\":\"1.0.0\"}")])),
+            Err(Check::SourceMalformed)
+        );
+        let error = open(Path::new("/")).err().unwrap();
+        assert_eq!((error.check(), error.hints().next()), (Check::SourceKind, Some("say oci:/")));
+        let (_folder, path) = written(&ended(&[&save, &body()]));
+        assert_eq!(open(&path).unwrap().warnings().count(), 1);
+        let (_folder, path) = written(&ended(&[&save]));
+        let hint = open(&path).err().unwrap().hints().next().unwrap().to_owned();
+        let stem = path.with_extension("");
+        assert_eq!(
+            hint,
+            format!("skopeo copy docker-archive:{} oci-archive:{}-oci.tar", path.display(), stem.display())
+        );
+    }
+
+    /// A layer of 4 GB (a hole) is jumped over, and nothing ever asks for it.
+    #[test]
+    fn layers_are_skipped() {
+        let (_folder, path) = written(&body());
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let layer = "b1".repeat(32);
+        file.write_all(&header(&format!("blobs/sha256/{layer}"), 4 << 30, EntryType::Regular)).unwrap();
+        let end = file.metadata().unwrap().len() + (4 << 30) + 1024;
+        file.set_len(end).unwrap();
+        assert_eq!(verdict(&path, "v1"), Ok(IMAGE.to_owned()));
+        let layout = open(&path).unwrap();
+        assert_eq!(layout.blob(&Digest::parse_hex(&layer).unwrap()).unwrap_err().check(), Check::BlobSize);
+        assert_eq!(layout.blob(&Digest::of(b"not there")).unwrap(), None);
+    }
+}

@@ -20,7 +20,7 @@ use crate::limits;
 #[derive(Clone, Debug)]
 pub struct Entries {
     members: RawObject,
-    entries: Vec<Entry>,
+    list: Vec<Entry>,
     by_name: HashMap<String, Vec<usize>>,
     by_tag: HashMap<String, Vec<usize>>,
     by_digest: HashMap<Digest, Vec<usize>>,
@@ -64,7 +64,8 @@ impl Entries {
         if bytes.len() > limits::DOCUMENT {
             return Err(Error::new(Check::BlobSize, format!("index.json of {} bytes", bytes.len())));
         }
-        Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Folded).map_err(|error| error.within("index.json"))?;
+        Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Folded)
+            .map_err(|error| error.within("index.json"))?;
         let broken = |why: String| Error::new(Check::SourceMalformed, "index.json").detail(why);
         let view = ImageIndex::from_reader(bytes).map_err(|error| broken(error.to_string()))?;
         let members: RawObject = serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
@@ -89,7 +90,7 @@ impl Entries {
         });
         let mut all = Self {
             members,
-            entries: Vec::new(),
+            list: Vec::new(),
             by_name: HashMap::new(),
             by_tag: HashMap::new(),
             by_digest: HashMap::new(),
@@ -104,7 +105,7 @@ impl Entries {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut manifests = String::from("[");
-        for (number, entry) in self.entries.iter().enumerate() {
+        for (number, entry) in self.list.iter().enumerate() {
             if number > 0 {
                 manifests.push(',');
             }
@@ -117,9 +118,8 @@ impl Entries {
     }
 
     /// The entries in their order.
-    #[must_use]
-    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
-        self.entries.iter()
+    pub fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.list.iter()
     }
 
     /// The entries of a digest.
@@ -162,7 +162,10 @@ impl Entries {
         let Some(descriptor) = first.descriptor.clone() else {
             return Err(Error::new(Check::EvidenceAlgorithm, name.unwrap_or("index.json")));
         };
-        if entries.iter().any(|entry| entry.descriptor.as_ref().is_none_or(|other| other.digest != descriptor.digest)) {
+        if entries
+            .iter()
+            .any(|entry| entry.descriptor.as_ref().is_none_or(|other| other.digest != descriptor.digest))
+        {
             return Err(self.list_images(Error::new(Check::ImageAmbiguous, name.unwrap_or("no name given"))));
         }
         let mut names = Vec::new();
@@ -176,13 +179,13 @@ impl Entries {
 
     /// The entries that are images: no signatures, attestations, bundles or documents of ours.
     pub fn images(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.is_image())
+        self.list.iter().filter(|entry| entry.is_image())
     }
 
     /// Whether an entry of a digest other than `digest` is of one of these kinds.
     #[must_use]
     pub fn has_kind_beside(&self, kinds: &[Kind], digest: &Digest) -> bool {
-        self.entries.iter().any(|entry| {
+        self.list.iter().any(|entry| {
             entry.kind().is_some_and(|kind| kinds.contains(&kind))
                 && entry.descriptor.as_ref().is_none_or(|other| other.digest != *digest)
         })
@@ -195,7 +198,7 @@ impl Entries {
             return false;
         }
         let first = self.by_digest.get(digest).and_then(|places| places.first().copied());
-        match first.and_then(|place| self.entries.get_mut(place)) {
+        match first.and_then(|place| self.list.get_mut(place)) {
             Some(entry) => {
                 entry.annotate(KIND, kind.text());
                 true
@@ -225,7 +228,7 @@ impl Entries {
 
     /// Puts `new` in place of `old` in every entry of it that `name` picks or that has no name, and names it `name`.
     pub fn replace(&mut self, old: &Digest, new: &Descriptor, name: &str) {
-        for entry in &mut self.entries {
+        for entry in &mut self.list {
             if entry.descriptor.as_ref().is_some_and(|descriptor| descriptor.digest == *old) {
                 entry.raw.set_descriptor(new);
                 entry.raw.remove("data");
@@ -235,7 +238,7 @@ impl Entries {
                 }
             }
         }
-        let entries = std::mem::take(&mut self.entries);
+        let entries = std::mem::take(&mut self.list);
         self.by_name.clear();
         self.by_tag.clear();
         self.by_digest.clear();
@@ -245,12 +248,14 @@ impl Entries {
     }
 
     fn append(&mut self, entry: Entry) {
-        let place = self.entries.len();
+        let place = self.list.len();
         if let Some(name) = entry.ref_name() {
             self.by_name.entry(name.to_owned()).or_default().push(place);
         }
         if let Some(name) = entry.full_name() {
-            for text in [Some(name.to_string()), name.tag().map(str::to_owned), entry.image_name().map(str::to_owned)] {
+            for text in
+                [Some(name.to_string()), name.tag().map(str::to_owned), entry.image_name().map(str::to_owned)]
+            {
                 let places = text.map(|text| self.by_tag.entry(text).or_default());
                 if let Some(places) = places.filter(|places| places.last() != Some(&place)) {
                     places.push(place);
@@ -260,11 +265,11 @@ impl Entries {
         if let Some(descriptor) = &entry.descriptor {
             self.by_digest.entry(descriptor.digest).or_default().push(place);
         }
-        self.entries.push(entry);
+        self.list.push(entry);
     }
 
     fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Entry> {
-        places.into_iter().flatten().filter_map(|place| self.entries.get(*place))
+        places.into_iter().flatten().filter_map(|place| self.list.get(*place))
     }
 
     fn pick_unnamed(&self) -> Vec<&Entry> {
@@ -272,7 +277,9 @@ impl Entries {
         let marked = |entry: &&&Entry| matches!(entry.kind(), Some(Kind::Image | Kind::ImageIndex));
         let named = |entry: &&&Entry| entry.ref_name().is_some() || entry.image_name().is_some();
         // cosign marks the image among the parts that it saved with it; a name says that an entry is more than a part.
-        if images.iter().any(|entry| marked(&entry)) && !images.iter().any(|entry| named(&entry) && !marked(&entry)) {
+        if images.iter().any(|entry| marked(&entry))
+            && !images.iter().any(|entry| named(&entry) && !marked(&entry))
+        {
             return images.iter().filter(marked).copied().collect();
         }
         images
@@ -466,7 +473,8 @@ mod tests {
                 )
             })
             .collect();
-        Entries::parse(format!("{{\"schemaVersion\":2,\"manifests\":[{}]}}", entries.join(",")).as_bytes()).unwrap()
+        Entries::parse(format!("{{\"schemaVersion\":2,\"manifests\":[{}]}}", entries.join(",")).as_bytes())
+            .unwrap()
     }
 
     fn picked(entries: &Entries, name: Option<&str>) -> Result<String, Check> {
@@ -481,8 +489,13 @@ mod tests {
             (B, &[(ref_name, "registry.example/web:2")]),
         ]);
         for (name, digest) in [
-            ("1.4", A), ("docker.io/library/app:1.4", A), ("index.docker.io/library/app:1.4", A), (A, A),
-            ("registry.example/web:2", B), ("2", B), (B, B),
+            ("1.4", A),
+            ("docker.io/library/app:1.4", A),
+            ("index.docker.io/library/app:1.4", A),
+            (A, A),
+            ("registry.example/web:2", B),
+            ("2", B),
+            (B, B),
         ] {
             assert_eq!(picked(&entries, Some(name)), Ok(digest.to_owned()), "{name}");
         }

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use oci_spec::image::OciLayout;
 use serde::Deserialize;
 
-use super::entries::{Entries, Kind, Picked};
+use super::entries::{Entries, Entry, Kind, Picked};
 use super::store::{Store, signature_tag};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -99,7 +99,9 @@ impl Layout {
             let name = entry.full_name();
             match images.iter_mut().find(|image| image.descriptor.digest == descriptor.digest) {
                 Some(image) => image.names.extend(name.filter(|name| !image.names.contains(name))),
-                None => images.push(Picked { descriptor: descriptor.clone(), names: name.into_iter().collect() }),
+                None => {
+                    images.push(Picked { descriptor: descriptor.clone(), names: name.into_iter().collect() });
+                }
             }
         }
         images
@@ -151,16 +153,16 @@ impl Layout {
                 && Digest::of(&bytes) == digest
             {
                 let media_type = manifest.media_type.unwrap_or_else(|| OCI_MANIFEST.to_owned());
-                let descriptor = Descriptor { media_type, digest, size: length(&bytes) };
+                let descriptor = Descriptor::of(&media_type, &bytes);
                 insert(attached.referrers.entry(subject).or_default(), &descriptor);
             }
         }
         let entries = self.entries();
-        let unnamed = entries.iter().filter(|entry| {
+        let unnamed = entries.all().filter(|entry| {
             entry.kind() == Some(Kind::Sigs) && entry.ref_name().is_none() && entry.image_name().is_none()
         });
-        let unnamed: Vec<&Descriptor> = unnamed.filter_map(super::entries::Entry::descriptor).collect();
-        let images: Vec<&Descriptor> = entries.images().filter_map(super::entries::Entry::descriptor).collect();
+        let unnamed: Vec<&Descriptor> = unnamed.filter_map(Entry::descriptor).collect();
+        let images: Vec<&Descriptor> = entries.images().filter_map(Entry::descriptor).collect();
         for manifest in &unnamed {
             let mut subjects = self.subjects_of(manifest);
             // cosign takes the one `.sig` of a layout for its one image, whatever its payloads say.
@@ -215,7 +217,7 @@ impl Store for Layout {
         let Some(manifest) = Attachment::parse(&bytes) else { return Ok(None) };
         let default = if manifest.manifests.is_some() { OCI_INDEX } else { OCI_MANIFEST };
         let media_type = manifest.media_type.unwrap_or_else(|| default.to_owned());
-        Ok(Some(Descriptor { media_type, digest: *digest, size: length(&bytes) }))
+        Ok(Some(Descriptor::of(&media_type, &bytes)))
     }
 
     fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
@@ -227,7 +229,8 @@ impl Store for Layout {
     }
 
     fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let mut found: Vec<Descriptor> = self.entries().named(&signature_tag(subject)).into_iter().cloned().collect();
+        let mut found: Vec<Descriptor> =
+            self.entries().named(&signature_tag(subject)).into_iter().cloned().collect();
         let unnamed = self.with_attached(|attached| attached.signatures.get(subject).cloned())?;
         for descriptor in unnamed.into_iter().flatten() {
             if !found.contains(&descriptor) {
@@ -271,7 +274,8 @@ pub(super) fn check_blob_size(digest: &Digest, size: u64) -> Result<()> {
     if usize::try_from(size).is_ok_and(|size| size <= limits::MANIFEST) {
         return Ok(());
     }
-    Err(Error::new(Check::BlobSize, blob_name(digest)).detail(format!("{size} bytes where a manifest or config was expected")))
+    Err(Error::new(Check::BlobSize, blob_name(digest))
+        .detail(format!("{size} bytes where a manifest or config was expected")))
 }
 
 /// As much of a manifest as tells what it is attached to.
@@ -304,7 +308,11 @@ impl Attachment {
 fn payload_digest(payload: &[u8]) -> Option<Digest> {
     let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
     let member = |value: &serde_json::Value, name: &str| {
-        value.as_object()?.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        value
+            .as_object()?
+            .iter()
+            .find(|(member, _)| member.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
     };
     let image = member(&member(&payload, "critical")?, "image")?;
     let text = member(&image, "docker-manifest-digest")?;
@@ -316,8 +324,4 @@ fn insert(descriptors: &mut Vec<Descriptor>, descriptor: &Descriptor) {
     if let Err(place) = descriptors.binary_search_by_key(&descriptor.digest, |known| known.digest) {
         descriptors.insert(place, descriptor.clone());
     }
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("a length in memory fits in 64 bits")
 }

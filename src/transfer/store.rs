@@ -73,8 +73,7 @@ impl ManifestToPut<'_> {
     /// Its descriptor.
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
-        let size = u64::try_from(self.bytes.len()).expect("a length in memory fits in 64 bits");
-        Descriptor { media_type: self.media_type.to_owned(), digest: Digest::of(self.bytes), size }
+        Descriptor::of(self.media_type, self.bytes)
     }
 }
 
