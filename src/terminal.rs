@@ -73,9 +73,33 @@ fn harmless(line: &str) -> String {
     out
 }
 
+/// A number of things: `1 image`, `40 images`.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A number of bytes in decimal units, as people compare it with a medium: `512 B`, `48.1 MB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let mut unit = 1_u64;
+    for name in ["B", "kB", "MB", "GB"] {
+        let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
+        if tenths < 10_000 || name == "GB" {
+            return if unit == 1 {
+                format!("{bytes} B")
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
+        }
+        unit *= 1_000;
+    }
+    unreachable!("the last unit takes every number")
+}
+
 /// Fills lines of 80 columns with `pieces`, `gap` between two of them. The first line starts with `first`, the others
-/// with as many blanks; a piece longer than a line is broken, its further lines two blanks deeper: no text can bring
-/// its own words to the start of a line. Pieces are printable ASCII.
+/// with as many blanks; a piece longer than a line is broken, its further lines behind `\ `: no text can bring its own
+/// words to the start of a line. Pieces are printable ASCII.
 #[must_use]
 pub fn filled(first: &str, pieces: &[String], gap: &str) -> Vec<String> {
     let indent = " ".repeat(first.len());
@@ -95,7 +119,7 @@ pub fn filled(first: &str, pieces: &[String], gap: &str) -> Vec<String> {
         while line.len() + rest.len() > COLUMNS {
             let (now, later) = rest.split_at(COLUMNS.saturating_sub(line.len()).max(1).min(rest.len()));
             line.push_str(now);
-            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            lines.push(std::mem::replace(&mut line, format!("{indent}\\ ")));
             rest = later;
         }
         line.push_str(rest);
@@ -258,7 +282,7 @@ impl Console for Terminal {
         drop(silent);
         Self::write_message("\n")?;
         let line = line?;
-        if line.as_bytes().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
+        if line.expose().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
             return Err(Error::new(Check::OperatorRefused, ""));
         }
         Ok(line)

@@ -71,7 +71,7 @@ fn foreign_text_never_starts_a_line() {
         format!("say {}", "a".repeat(40)),
         format!("    {}", "b".repeat(40)),
         format!("    {}", "c".repeat(76)),
-        format!("      {}", "c".repeat(24)),
+        format!("    \\ {}", "c".repeat(24)),
     ];
     assert_eq!(filled("say ", &pieces, " "), expected);
 }

@@ -138,8 +138,8 @@ pub enum Entry {
     Response(Digest),
     /// A bundle's referrer manifest.
     Referrer(Digest),
-    /// An item or a `.sig` manifest.
-    Plain(Digest),
+    /// An item or a `.sig` manifest, with its full name if it has one.
+    Plain(Digest, Option<String>),
 }
 
 /// The entries of an `index.json` of ours, in order. FILE-KIND where the first is no request.
@@ -155,13 +155,14 @@ pub fn read_index(index: &[u8]) -> Result<Vec<Entry>> {
 
 fn read_entry(entry: &Value) -> Option<Entry> {
     let digest = Digest::parse(entry.get("digest")?.as_str()?).ok()?;
+    let name = || Some(entry.get("annotations")?.get(IMAGE_NAME)?.as_str()?.to_owned());
     match entry.get("artifactType") {
-        None => Some(Entry::Plain(digest)),
+        None => Some(Entry::Plain(digest, name())),
         Some(kind) => match kind.as_str()? {
             document::REQUEST => Some(Entry::Request(digest)),
             document::RESPONSE => Some(Entry::Response(digest)),
             bundle::MEDIA_TYPE => Some(Entry::Referrer(digest)),
-            _ => Some(Entry::Plain(digest)),
+            _ => Some(Entry::Plain(digest, None)),
         },
     }
 }

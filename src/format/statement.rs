@@ -49,14 +49,13 @@ struct Subject {
 }
 
 impl Statement {
-    /// Reads a statement, v0.1 or v1 (BUNDLE-SYNTAX).
+    /// Reads a statement v1 (BUNDLE-SYNTAX); nobody writes the signing predicate into a v0.1 statement.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let refuse = |why: &str| Error::new(Check::BundleSyntax, "statement").detail(why);
         let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
             .map_err(|error| refuse("not strict JSON").caused_by(error))?;
-        let kind = value.get("_type").and_then(Value::as_str);
-        if !matches!(kind, Some("https://in-toto.io/Statement/v1" | "https://in-toto.io/Statement/v0.1")) {
-            return Err(refuse("_type is no in-toto statement's"));
+        if value.get("_type").and_then(Value::as_str) != Some("https://in-toto.io/Statement/v1") {
+            return Err(refuse("_type is no in-toto v1 statement's"));
         }
         let predicate_type = value.get("predicateType").and_then(Value::as_str);
         let predicate_type = predicate_type.ok_or_else(|| refuse("predicateType is missing"))?.to_owned();

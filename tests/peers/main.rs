@@ -1,0 +1,12 @@
+//! What real tools say of our files: cosign 2.6 and 3.1 verify them, skopeo and oras read them and push out of them,
+//! podman's policy takes them.
+//!
+//! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
+//! the two programs write, `documented` every setting that `docs/verifiers.md` shows.
+
+mod documented;
+mod format;
+#[path = "../support/mod.rs"]
+mod support;
+mod tools;
+mod written;
