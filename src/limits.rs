@@ -42,6 +42,10 @@ pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.
+pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
+/// Members of an archive that is read leniently: names are remembered to find those that stand twice.
+pub const SOURCE_MEMBERS: usize = 1_000_000;
 /// Characters of foreign text shown in one place, the rest is counted.
 pub const SHOWN: usize = 256;
 /// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).
