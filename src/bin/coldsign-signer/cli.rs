@@ -19,8 +19,12 @@ The way through:
 There is no default home: nobody signs from the wrong stick. Nothing here
 uses a network. Exit codes: docs/exit-codes.md.")]
 pub(crate) struct Cli {
-    /// Where the keys are; else the environment's COLDSIGN_HOME
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(
+        help = "Where the keys are; else the environment's COLDSIGN_HOME",
+        long,
+        global = true,
+        value_name = "DIR"
+    )]
     pub(crate) home: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -63,7 +67,7 @@ Example:
         /// Its name: [a-z0-9][a-z0-9._-]{0,63}
         name: String,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -80,9 +84,9 @@ Example:
         /// Its name; else the file's name without its last extension
         name: Option<String>,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
-        new: NewPassphrase,
+        new: NewPassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -98,7 +102,7 @@ Example:
         /// The key's name
         name: String,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -113,7 +117,7 @@ Example:
         #[arg(value_name = "FILE|NAME")]
         key: PathBuf,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -122,9 +126,9 @@ Example:
         /// The key's name
         name: String,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
-        new: NewPassphrase,
+        new: NewPassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -145,9 +149,9 @@ Example:
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
         #[command(flatten)]
-        passphrase: Passphrase,
+        passphrase: PassphraseSource,
         #[command(flatten)]
-        new: NewPassphrase,
+        new: NewPassphraseSource,
         #[command(flatten)]
         memory: Memory,
     },
@@ -155,7 +159,7 @@ Example:
 
 /// Where the passphrase that opens a key comes from, when it is not typed.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Passphrase {
+pub(crate) struct PassphraseSource {
     /// Read the passphrase from a file; one final line end is not part of it
     #[arg(long = "passphrase-file", value_name = "FILE", conflicts_with = "passphrase_fd")]
     pub(crate) passphrase_file: Option<PathBuf>,
@@ -166,7 +170,7 @@ pub(crate) struct Passphrase {
 
 /// Where the passphrase that seals a key comes from, when it is not typed.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct NewPassphrase {
+pub(crate) struct NewPassphraseSource {
     /// Read the new passphrase from a file
     #[arg(long = "new-passphrase-file", value_name = "FILE", conflicts_with = "new_passphrase_fd")]
     pub(crate) new_passphrase_file: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! `key`: make, take in, test and hand out keys.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
@@ -35,10 +35,13 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             let output = home.reserve(&name)?;
             let (key, passphrase) = open_foreign(console, &file, passphrase.read()?, new.read()?, &name)?;
             store(console, &home, &name, output, &key, &passphrase)?;
-            console.say(&format!("      {} still holds the key", file.display()))?;
+            console.say(&format!("note: {} still holds the key", file.display()))?;
             say_next(console, &name)
         }
-        Key::List => list(console, &place.open(console)?),
+        Key::List => {
+            let home = place.open(console)?;
+            list(console, &home)
+        }
         Key::Public { name, passphrase, memory } => {
             check_swap(memory.allow_swap)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
@@ -48,15 +51,16 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
         }
         Key::Check { key, passphrase, memory } => {
             check_swap(memory.allow_swap)?;
-            check(console, &place.open(console)?, &key, passphrase.read()?)
+            let home = place.open(console)?;
+            check(console, &home, &key, passphrase.read()?)
         }
         Key::Passphrase { name, passphrase, new, memory } => {
             check_swap(memory.allow_swap)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
             let new = new.read()?;
-            let (key, used) = unlock(console, passphrase.read()?, &name, &sealed)?;
-            let passphrase = choose_or_same(console, new, used, name.as_str())?;
+            let (key, old) = unlock(console, passphrase.read()?, &name, &sealed)?;
+            let passphrase = choose_or_same(console, new, old, name.as_str())?;
             let (uses, comment) = (sealed.uses().clone(), sealed.comment());
             let sealed = SealedKey::seal(&key, uses, comment, &passphrase, Cost::DEFAULT, &mut OsRandom)?;
             let path = home.replace(&name, &sealed)?;
@@ -71,9 +75,9 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             console.say("warning: cosign's format has no uses: whoever holds the file and its")?;
             console.say("         passphrase can sign anything with the key")?;
             let new = new.read()?;
-            let (key, used) = unlock(console, passphrase.read()?, &name, &sealed)?;
+            let (key, old) = unlock(console, passphrase.read()?, &name, &sealed)?;
             let shown = output.display().to_string();
-            let passphrase = choose_or_same(console, new, used, &shown)?;
+            let passphrase = choose_or_same(console, new, old, &shown)?;
             let pem = cosign::to_pem(&key, &passphrase, &mut OsRandom)?;
             file.write(std::iter::once(pem.expose()))?;
             console.say(&format!("wrote {shown} in cosign's format"))
@@ -128,18 +132,18 @@ fn open_foreign(
         return Ok((key, passphrase::choose(console, new.or(given), name.as_str())?));
     }
     let opened = passphrase::unlock(console, given, &place, |passphrase| foreign.open(Some(passphrase)));
-    let (key, used) = opened.map_err(within)?;
-    Ok((key, choose_or_same(console, new, used, name.as_str())?))
+    let (key, old) = opened.map_err(within)?;
+    Ok((key, choose_or_same(console, new, old, name.as_str())?))
 }
 
 /// A new passphrase: the one given, else what a person types, else the one that opened the key.
 fn choose_or_same(
     console: &mut dyn Console,
     new: Option<Passphrase>,
-    used: Passphrase,
+    old: Passphrase,
     name: &str,
 ) -> Result<Passphrase> {
-    let new = if console.is_terminal() { new } else { new.or(Some(used)) };
+    let new = if console.is_terminal() { new } else { new.or(Some(old)) };
     passphrase::choose(console, new, name)
 }
 
@@ -159,10 +163,8 @@ fn list(console: &mut dyn Console, home: &Home) -> Result<()> {
                 console.show(&format!("{name}, {kind}, use {}, not proven{comment}", key.uses()))?;
                 console.show(&format!("  {}", key.public_key().id().grouped()))?;
             }
-            Err(error) => {
-                let first = refused.get_or_insert(error);
-                console.say(report(first).trim_end())?;
-            }
+            Err(error) if refused.is_none() => refused = Some(error),
+            Err(error) => report(&error).lines().try_for_each(|line| console.say(line))?,
         }
     }
     refused.map_or(Ok(()), Err)
@@ -215,7 +217,7 @@ fn check_key_backup(home: &Home, names: &[KeyName], key: &SigningKey, label: &st
 }
 
 /// Reserves an output file for secrets, and names what an interrupted run left there.
-fn create(console: &mut dyn Console, path: &PathBuf) -> Result<Output> {
+fn create(console: &mut dyn Console, path: &Path) -> Result<Output> {
     let output = Output::create(path, 0o600)?;
     if let Some(left) = output.replaced() {
         console.say(&format!("replacing {}, left over from an earlier run", left.display()))?;

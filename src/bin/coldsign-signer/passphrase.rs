@@ -24,14 +24,14 @@ pub(crate) fn given(file: Option<&Path>, descriptor: Option<u32>) -> Result<Opti
     }
 }
 
-impl cli::Passphrase {
+impl cli::PassphraseSource {
     /// The passphrase that opens a key, if the command line names it.
     pub(crate) fn read(&self) -> Result<Option<Passphrase>> {
         given(self.passphrase_file.as_deref(), self.passphrase_fd)
     }
 }
 
-impl cli::NewPassphrase {
+impl cli::NewPassphraseSource {
     /// The passphrase that seals a key, if the command line names it.
     pub(crate) fn read(&self) -> Result<Option<Passphrase>> {
         given(self.new_passphrase_file.as_deref(), self.new_passphrase_fd)

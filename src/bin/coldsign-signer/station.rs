@@ -63,7 +63,7 @@ pub(crate) fn unlock(
     key: &SealedKey,
 ) -> Result<(SigningKey, Passphrase)> {
     passphrase::unlock(console, given, name.as_str(), |passphrase| key.unlock(passphrase))
-        .map_err(|error| error.within(name))
+        .map_err(|error| error.within(name).detail("the key was not opened, nothing was written"))
 }
 
 /// A key for a person who compares: its name, type and whole id.
