@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use rustix::termios::{self, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
+use zeroize::Zeroizing;
 
 use crate::check::Check;
 use crate::error::{Error, Result};
@@ -216,9 +217,10 @@ impl Terminal {
         io::stderr().lock().write_all(text.as_bytes()).map_err(|cause| failed("stderr", cause))
     }
 
-    /// Reads byte by byte: what follows the line stays with the kernel, where it can be dropped.
-    fn read_line() -> Result<Vec<u8>> {
-        let mut line = Vec::with_capacity(LINE);
+    /// Reads byte by byte to a newline: what follows the line stays with the kernel, where it can be dropped. One of
+    /// `refusals` is the person's no.
+    fn read_line(refusals: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let mut line = Zeroizing::new(Vec::with_capacity(LINE));
         let mut byte = [0];
         loop {
             match rustix::io::read(rustix::stdio::stdin(), &mut byte) {
@@ -227,6 +229,7 @@ impl Terminal {
                 }
                 Ok(0) => return Ok(line),
                 Ok(_) if byte == *b"\n" => return Ok(line),
+                Ok(_) if refusals.contains(&byte[0]) => return Err(Error::new(Check::OperatorRefused, "")),
                 Ok(_) if line.len() == LINE => {
                     return Err(Error::new(Check::TerminalFailed, "line is longer than 4096 bytes"));
                 }
@@ -269,7 +272,7 @@ impl Console for Terminal {
 
     fn ask(&mut self, prompt: &str) -> Result<String> {
         Self::write_message(&harmless(prompt))?;
-        Ok(String::from_utf8_lossy(&Self::read_line()?).into_owned())
+        Ok(String::from_utf8_lossy(&Self::read_line(&[])?).into_owned())
     }
 
     fn ask_secret(&mut self, prompt: &str) -> Result<Passphrase> {
@@ -278,14 +281,11 @@ impl Console for Terminal {
         }
         let silent = Silent::begin()?;
         Self::write_message(&harmless(prompt))?;
-        let line = Self::read_line().map(Passphrase::new);
+        let line =
+            Self::read_line(&[INTERRUPT, QUIT]).map(|mut line| Passphrase::new(std::mem::take(&mut *line)));
         drop(silent);
         Self::write_message("\n")?;
-        let line = line?;
-        if line.expose().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
-            return Err(Error::new(Check::OperatorRefused, ""));
-        }
-        Ok(line)
+        line
     }
 
     fn drop_typed_ahead(&mut self) -> Result<()> {
