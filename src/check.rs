@@ -199,6 +199,10 @@ checks! {
             "A digest in a name is the digest of the image.";
         ReferenceAbsent "REFERENCE-ABSENT" Usage "image has no name: say --as",
             "The name of an image comes from --as, io.containerd.image.name or a full ref name.";
+        ReferenceAmbiguous "REFERENCE-AMBIGUOUS" Usage "image has more than one name: say --as",
+            "One name is an image's destination.";
+        PlatformSyntax "PLATFORM-SYNTAX" Usage "not a platform",
+            "A platform is os/architecture or os/architecture/variant.";
         ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image in the layout",
             "The layout has an entry of that name or digest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",

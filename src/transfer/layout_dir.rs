@@ -17,7 +17,7 @@ use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::evidence::{DOCKER_LIST, Descriptor, OCI_INDEX};
+use crate::format::evidence::Descriptor;
 use crate::format::reference::{Repository, Target};
 use crate::limits;
 
@@ -151,8 +151,7 @@ impl LayoutDir {
     /// Gives image and `.sig` cosign's `kind`, where no other entry of the directory has one: stock `--local-image`
     /// takes the first image and the first signatures that it finds, so they must belong together.
     fn mark(&self, subject: &Descriptor, signatures: &Digest) {
-        let is_index = [OCI_INDEX, DOCKER_LIST].contains(&subject.media_type.as_str());
-        let image = if is_index { Kind::ImageIndex } else { Kind::Image };
+        let image = if subject.is_index() { Kind::ImageIndex } else { Kind::Image };
         let mut entries = self.layout.entries_mut();
         let others = entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &subject.digest)
             || entries.has_kind_beside(&[Kind::Sigs], signatures);
