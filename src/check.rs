@@ -327,6 +327,8 @@ checks! {
             "The signed manifest is at the destination.";
         DestinationBroken "DESTINATION-BROKEN" Archive "what stands at the destination cannot be read",
             "An existing .sig manifest or index at the destination can be read before it is changed.";
+        SigFull "SIG-FULL" OverLimit "the destination's .sig would be over a limit",
+            "A .sig manifest that is written has at most 1,000 layers and 4 MiB.";
         DestinationChanged "DESTINATION-CHANGED" Changed "destination changed while it was written",
             "Nobody else changes the index of a layout between reading and replacing it.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",

@@ -36,6 +36,10 @@ pub const SIGNATURE_BASE64: usize = 200;
 pub const KEY_FILE: u64 = 64 * 1024;
 /// Bytes of a passphrase file.
 pub const PASSPHRASE_FILE: u64 = 4 * 1024;
+/// Iterations of PBKDF2 in a foreign key file: over ten times what is recommended for SHA-256, a few seconds.
+pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
+/// `N * r * p` of scrypt in a foreign key file: the most that a sealed key may ask for, 1 GiB and a few seconds.
+pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
 /// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.

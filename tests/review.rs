@@ -196,7 +196,7 @@ look twice: artifact: 4    attached to another manifest: 3
         "    destination  registry.example/team/chart:1\n",
         "    config application/vnd.cncf.helm.config.v1+json   1 layer   1.2 kB",
         "    attached to\n    ",
-        "    attestation    1 layer      7 B\n",
+        "    attestation   1 layer    7 B\n",
         "artifact\n",
         "      revision \"0000\"\n",
     ] {

@@ -55,6 +55,9 @@ impl SigningKey {
                 .detail("the private key inside PKCS#8 is broken")
                 .caused_by(error)
         })?;
+        if inner.parameters.and_then(EcParameters::named_curve).is_some_and(|curve| curve != P256) {
+            return Err(Error::new(Check::KeyDamaged, "").detail("two curves are named"));
+        }
         let key = Self::from_ec(&inner)?;
         if let Some(point) = info.public_key {
             key.check_key_mismatch(point.raw_bytes())?;
@@ -69,7 +72,7 @@ impl SigningKey {
         })?;
         match key.parameters.and_then(EcParameters::named_curve) {
             Some(P256) => Self::from_ec(&key),
-            Some(curve) => Err(refuse_type(curve)),
+            Some(curve) => Err(refuse_type(&public::name_of_type(curve))),
             None => Err(Error::new(Check::KeyFormat, "").detail("the curve is not given by its name")),
         }
     }
@@ -135,14 +138,14 @@ fn check_key_type(info: &PrivateKeyInfoRef<'_>) -> Result<()> {
     let algorithm = info.algorithm;
     match algorithm.parameters_oid() {
         Ok(P256) if algorithm.oid == EC => Ok(()),
-        Ok(curve) if algorithm.oid == EC => Err(refuse_type(curve)),
-        _ => Err(refuse_type(algorithm.oid)),
+        Ok(curve) if algorithm.oid == EC => Err(refuse_type(&public::name_of_type(curve))),
+        _ => Err(refuse_type(&public::name_of_type(algorithm.oid))),
     }
 }
 
 /// The refusal of a private key by the name of its type.
-pub(super) fn refuse_type(oid: ObjectIdentifier) -> Error {
-    Error::new(Check::KeyType, public::name_of_type(oid))
+pub(super) fn refuse_type(name: &str) -> Error {
+    Error::new(Check::KeyType, name)
         .detail("this version signs with P-256 only; nothing was imported")
         .hint("generate a P-256 key for signing: coldsign-signer key generate NAME")
 }

@@ -4,6 +4,7 @@ pub mod annotations;
 pub mod archive_in;
 pub mod entries;
 pub mod export;
+pub mod gather;
 pub mod import;
 pub mod layout;
 pub mod layout_dir;
