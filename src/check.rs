@@ -281,6 +281,8 @@ checks! {
             "A backup holds the same key as the home.";
         SelfTest "SELF-TEST" SelfTest "known answer came out wrong",
             "Every primitive gives its known answer before it is used.";
+        ProcessOpen "PROCESS-OPEN" Environment "memory of this process cannot be closed to others",
+            "Core dumps are off, and on Linux no other process can dump or trace this one.";
         SwapActive "SWAP-ACTIVE" Environment "swap is active",
             "Keys are not unlocked while memory may be written to swap, unless --allow-swap.";
     }

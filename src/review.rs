@@ -12,6 +12,7 @@ use crate::format::document::Item;
 use crate::format::evidence::{Child, Config, ImageManifest, Index, Manifest, Platform};
 use crate::format::reference::Repository;
 use crate::request::{Image, Request};
+use crate::response::{Response, Signer};
 use crate::secret::Random;
 use crate::terminal::{COLUMNS, Console, Pages, Section, counted, filled, quoted, rule, shown, size};
 use crate::words;
@@ -208,6 +209,28 @@ impl<'r> Review<'r> {
         };
         runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Who signed a file, each key with its whole id and how many items it signed in each form. Every signature was
+/// verified by the key when the file was read.
+#[must_use]
+pub fn signed_by(response: &Response) -> Vec<String> {
+    let request = response.request();
+    let of = request.items().len();
+    let lines = |signer: &Signer| {
+        let (key, id) = (signer.key(), signer.key().id());
+        let (payloads, statements) =
+            (signer.items_with_payload(request).len(), signer.items_with_statement(request).len());
+        let start: String = id.grouped().chars().take(17).collect();
+        [
+            format!(
+                "signed by {start}, {}: .sig {payloads} of {of}, bundle {statements} of {of}",
+                key.kind()
+            ),
+            format!("  {}", id.grouped()),
+        ]
+    };
+    response.signers().flat_map(lines).collect()
 }
 
 /// APPROVAL-MISSING and APPROVAL-TERMINAL: at a terminal the approval is the words, elsewhere it is `--approve`. Said

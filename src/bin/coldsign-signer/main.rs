@@ -1,3 +1,49 @@
-//! The sealed station: review and sign.
+//! The sealed station: review and sign. It has no network code and never will.
 
-fn main() {}
+mod cli;
+mod inspect;
+mod key;
+mod passphrase;
+mod self_test;
+mod station;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use coldsign::check::Check;
+use coldsign::error::{Error, Result};
+use coldsign::exit::Exit;
+use coldsign::secret::harden_process;
+use coldsign::terminal::{self, Console, Terminal};
+
+use cli::{Cli, Command};
+use station::Place;
+
+fn main() -> ExitCode {
+    let mut console = Terminal;
+    let cli = match harden_process().map(|()| Cli::try_parse()) {
+        Ok(Ok(cli)) => cli,
+        Ok(Err(shown)) => {
+            // Help that nobody reads any more is no failure.
+            let _ = shown.print();
+            return if shown.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+        Err(cause) => {
+            let error = Error::new(Check::ProcessOpen, "").caused_by(cause);
+            return terminal::conclude(Err(error), &mut console).into();
+        }
+    };
+    let result = run(cli, &mut console);
+    terminal::conclude(result, &mut console).into()
+}
+
+fn run(cli: Cli, console: &mut dyn Console) -> Result<()> {
+    let home = || Place::check_home_unset(cli.home);
+    match cli.command {
+        Command::Init => home()?.init(console),
+        Command::SelfTest => self_test::run(console),
+        Command::Key(command) => key::run(console, &home()?, command),
+        Command::Inspect { file } => inspect::run(console, &file),
+        Command::Sign(_) => Ok(()),
+    }
+}
