@@ -203,12 +203,16 @@ checks! {
             "The layout has an entry of that name or digest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
             "A name picks one image.";
+        SourceSyntax "SOURCE-SYNTAX" Usage "not a place that images come from",
+            "A source is oci:DIR[:REF] or oci-archive:FILE[:REF].";
         SourceKind "SOURCE-KIND" OtherKind "not an OCI layout",
             "Images come from an OCI layout, as a directory or an archive.";
         SourceMalformed "SOURCE-MALFORMED" Archive "layout or archive is broken",
             "Archives are whole, with names that stay inside and none twice; oci-layout says 1.0.0.";
         SourceBlob "SOURCE-BLOB" Inconsistent "blob of the layout does not match its digest",
             "Every blob that is read hashes to its digest.";
+        SourceSize "SOURCE-SIZE" OverLimit "archive is larger than the limit",
+            "A pipe or compressed archive gives at most 256 GiB, of it 512 MiB in blobs of 4 MiB or less; an archive has at most 1,000,000 members.";
         SourceAbsent "SOURCE-ABSENT" Archive "blob is not in the layout",
             "Manifests and configs of an image are in its layout.";
         ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
@@ -319,6 +323,10 @@ checks! {
             "The signed manifest is at the destination.";
         DestinationBroken "DESTINATION-BROKEN" Archive "what stands at the destination cannot be read",
             "An existing .sig manifest or index at the destination can be read before it is changed.";
+        SigFull "SIG-FULL" OverLimit "the destination's .sig would be over a limit",
+            "A .sig manifest that is written has at most 1,000 layers and 4 MiB.";
+        DestinationChanged "DESTINATION-CHANGED" Changed "destination changed while it was written",
+            "Nobody else changes the index of a layout between reading and replacing it.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }

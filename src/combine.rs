@@ -1,1 +1,29 @@
-//! The union of responses to one request.
+//! The union of responses to one request: commutative, idempotent, nothing is lost (docs/format.md 8).
+
+use crate::check::Check;
+use crate::error::{Error, Result};
+use crate::response::Response;
+
+/// The union of `first` and `others` by (item, key, form). COMBINE-REQUEST where they answer different requests,
+/// COMBINE-KEYS where together they have more than 8 keys.
+pub fn combine(first: Response, others: impl IntoIterator<Item = Response>) -> Result<Response> {
+    let mut union = first;
+    for other in others {
+        check_combine_request(&union, &other)?;
+        for signer in other.signers() {
+            let payloads = signer.payloads().iter().map(|(place, signature)| (*place, signature.clone()));
+            let statements = signer.statements().iter().map(|(place, signature)| (*place, signature.clone()));
+            union.add(signer.key(), payloads, statements)?;
+        }
+    }
+    Ok(union)
+}
+
+/// COMBINE-REQUEST: the same request document.
+fn check_combine_request(union: &Response, other: &Response) -> Result<()> {
+    let (one, two) = (union.request().digest(), other.request().digest());
+    if one == two {
+        return Ok(());
+    }
+    Err(Error::new(Check::CombineRequest, "").detail(one).detail(two))
+}

@@ -36,8 +36,16 @@ pub const SIGNATURE_BASE64: usize = 200;
 pub const KEY_FILE: u64 = 64 * 1024;
 /// Bytes of a passphrase file.
 pub const PASSPHRASE_FILE: u64 = 4 * 1024;
+/// Iterations of PBKDF2 in a foreign key file: over ten times what is recommended for SHA-256, a few seconds.
+pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
+/// `N * r * p` of scrypt in a foreign key file: the most that a sealed key may ask for, 1 GiB and a few seconds.
+pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.
+pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
+/// Members of an archive that is read leniently: names are remembered to find those that stand twice.
+pub const SOURCE_MEMBERS: usize = 1_000_000;
 /// Characters of foreign text shown in one place, the rest is counted.
 pub const SHOWN: usize = 256;
 /// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).

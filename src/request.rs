@@ -1,1 +1,677 @@
-//! A request: complete, self-consistent, every payload and statement rendered again.
+//! A request: complete, self-consistent, every payload and statement rendered again (docs/format.md 3, 7).
+//!
+//! Exporter and signer share one derivation: from an image's top manifest and its evidence follow its items. The
+//! exporter writes what it derives, the reader derives again and demands the same.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use bytes::Bytes;
+
+use crate::check::Check;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::archive::{self, Blobs};
+use crate::format::document::{self, Item, RequestDocument, annotations_value};
+use crate::format::evidence::{Config, Descriptor, Manifest, check_evidence_platform};
+use crate::format::json::canonical;
+use crate::format::layout::{self, IndexBuilder};
+use crate::format::reference::{Destination, Identity, Repository, Target};
+use crate::format::{bundle, payload, signature, statement};
+use crate::limits;
+
+/// What an exporter asks for: one image under one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSpec {
+    /// Where the signature of the top manifest goes.
+    pub destination: Destination,
+    /// What payloads call it, its children too.
+    pub identity: Identity,
+    /// What payloads and statements say of it, its children too.
+    pub annotations: BTreeMap<String, String>,
+    /// The top manifest.
+    pub subject: Descriptor,
+}
+
+/// A request and what was left out of it.
+#[derive(Debug)]
+pub struct Built {
+    /// The request.
+    pub request: Request,
+    /// Items that equal an earlier one, in words: `DESTINATION as IDENTITY`.
+    pub left_out: Vec<String>,
+}
+
+/// A complete, self-consistent request. Holding one is the proof: every item follows from evidence, every payload and
+/// statement was rendered again and is equal to what the file holds.
+#[derive(Debug)]
+pub struct Request {
+    document: RequestDocument,
+    bytes: Bytes,
+    digest: Digest,
+    images: Vec<Image>,
+    evidence: Evidence,
+    blobs: Blobs,
+    sigs: Vec<SigGroup>,
+    statements: Vec<StatementUnit>,
+}
+
+/// One image of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Index of its top item in [`Request::items`].
+    pub first: usize,
+    /// Indexes of every item of its tree, shared ones too, depth first.
+    pub items: Vec<usize>,
+}
+
+/// The items whose signatures share a `.sig` manifest: one destination repository and one digest.
+#[derive(Clone, Debug)]
+pub struct SigGroup {
+    /// The repository.
+    pub repository: Repository,
+    /// The signed manifest.
+    pub subject: Descriptor,
+    /// The lowest number of its items, signed or not.
+    pub lowest: u64,
+    /// Its payloads, by lowest item number.
+    pub payloads: Vec<PayloadUnit>,
+}
+
+/// The items of a group that share a payload, hence a layer for each key.
+#[derive(Clone, Debug)]
+pub struct PayloadUnit {
+    /// The payload.
+    pub payload: Descriptor,
+    /// The lowest number of its items.
+    pub lowest: u64,
+    /// Indexes of its items.
+    pub items: Vec<usize>,
+}
+
+/// The items that share a statement, hence a bundle for each key.
+#[derive(Clone, Debug)]
+pub struct StatementUnit {
+    /// The statement.
+    pub statement: Descriptor,
+    /// The signed manifest.
+    pub subject: Descriptor,
+    /// The lowest number of its items.
+    pub lowest: u64,
+    /// Indexes of its items.
+    pub items: Vec<usize>,
+}
+
+impl Request {
+    /// Builds a request. `blobs` holds every carried manifest and config; a child whose manifest is not among them is
+    /// unseen. Blobs that no image reaches are left out.
+    pub fn build(images: Vec<ImageSpec>, blobs: BTreeMap<Digest, Vec<u8>>, note: Option<String>) -> Result<Built> {
+        let mut blobs: Blobs = blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
+        if let Some(note) = &note {
+            document::check_document_string(note, "note")?;
+        }
+        let mut images = images;
+        images.sort_by_key(sort_key);
+        let mut evidence = Evidence::default();
+        let mut items: Vec<Item> = Vec::new();
+        let mut seen = HashSet::new();
+        let mut left_out = Vec::new();
+        for image in &images {
+            document::check_annotations(&image.annotations, &image.destination.to_string())?;
+            for item in evidence.derive(image, &blobs)? {
+                if seen.insert(Sameness::of(&item)) {
+                    let number = u64::try_from(items.len() + 1).unwrap_or(u64::MAX);
+                    items.push(Item { number, ..item });
+                    document::check_document_items(items.len(), limits::ITEMS, "items")?;
+                } else {
+                    left_out.push(format!("{} as {}", item.destination, item.identity));
+                }
+            }
+        }
+        document::check_document_items(items.len(), limits::ITEMS, "items")?;
+        for item in &items {
+            let payload = payload::render(&item.identity, &item.subject.digest, &item.annotations);
+            let statement = statement::render(&item.subject.digest, &item.annotations);
+            blobs.insert(item.payload.digest, payload.into());
+            blobs.insert(item.statement.digest, statement.into());
+        }
+        let document = RequestDocument { items, note, unknown: Vec::new() };
+        let bytes = Bytes::from(document.render());
+        let request = Self::of_document(document, bytes, blobs)?;
+        Ok(Built { request, left_out })
+    }
+
+    /// Reads a request from its document and the blobs of its file. Blobs that do not belong to the request stay out.
+    pub fn read(document: Bytes, blobs: Blobs) -> Result<Self> {
+        let parsed = RequestDocument::parse(&document).map_err(|error| error.within("request document"))?;
+        Self::of_document(parsed, document, blobs)
+    }
+
+    fn of_document(document: RequestDocument, bytes: Bytes, mut blobs: Blobs) -> Result<Self> {
+        check_blob_missing(&document, &blobs)?;
+        let mut evidence = Evidence::default();
+        let images = check_item_list(&document, &blobs, &mut evidence)?;
+        check_item_destination(&document)?;
+        check_item_identity(&document, &images)?;
+        let mut wanted: BTreeSet<Digest> = BTreeSet::new();
+        for item in &document.items {
+            check_item_payload(item, &blobs)?;
+            check_item_statement(item, &blobs)?;
+            wanted.extend(item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]));
+        }
+        blobs.retain(|digest, _| wanted.contains(digest));
+        let digest = Digest::of(&bytes);
+        let sigs = group_payloads(&document.items);
+        let statements = group_statements(&document.items);
+        let request = Self { document, bytes, digest, images, evidence, blobs, sigs, statements };
+        check_request_size(&request)?;
+        Ok(request)
+    }
+
+    /// The SHA-256 of the request document: the request's name.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes of the request document, as received.
+    #[must_use]
+    pub fn document(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What the requester says.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.document.note.as_deref()
+    }
+
+    /// Names of unknown members of `optional`: named and ignored.
+    #[must_use]
+    pub fn unknown_optional(&self) -> &[String] {
+        &self.document.unknown
+    }
+
+    /// The items, by number.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.document.items
+    }
+
+    /// The images, in order.
+    #[must_use]
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
+    /// What share a `.sig` manifest, by lowest item number.
+    #[must_use]
+    pub fn sigs(&self) -> &[SigGroup] {
+        &self.sigs
+    }
+
+    /// What share a bundle for each key, by lowest item number.
+    #[must_use]
+    pub fn statements(&self) -> &[StatementUnit] {
+        &self.statements
+    }
+
+    /// A carried manifest, parsed.
+    #[must_use]
+    pub fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
+        self.evidence.manifests.get(digest).map(|node| &node.manifest)
+    }
+
+    /// A carried image config, parsed; `None` where it is no image config.
+    #[must_use]
+    pub fn config(&self, digest: &Digest) -> Option<&Config> {
+        self.evidence.configs.get(digest)
+    }
+
+    /// Evidence, a payload or a statement, as received.
+    #[must_use]
+    pub fn blob(&self, digest: &Digest) -> Option<&Bytes> {
+        self.blobs.get(digest)
+    }
+
+    /// Evidence, payloads and statements, by digest.
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+}
+
+/// Evidence as it is parsed: every manifest once, however often it is named.
+#[derive(Debug, Default)]
+struct Evidence {
+    manifests: HashMap<Digest, Node>,
+    configs: HashMap<Digest, Config>,
+}
+
+#[derive(Debug)]
+struct Node {
+    manifest: Manifest,
+    media_type: String,
+    /// Itself, the carried manifests below it and their configs.
+    evidence: BTreeSet<Digest>,
+    /// Itself and the carried manifests below it, depth first, each at its first visit.
+    order: Vec<Descriptor>,
+    /// Children that are not carried.
+    unseen: BTreeSet<Digest>,
+    /// Every manifest below it, carried or not.
+    below: BTreeSet<Digest>,
+    /// 1 for an image, 1 more than the highest carried child for an index.
+    height: usize,
+}
+
+impl Evidence {
+    /// The items of an image, depth first, numbers left at 0.
+    fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Item>> {
+        self.visit(&image.subject, blobs, limits::INDEX_DEPTH)?;
+        let order = self.node(&image.subject.digest)?.order.clone();
+        self.check_evidence_descriptor(&order)?;
+        order.into_iter().map(|subject| self.item(image, subject)).collect()
+    }
+
+    fn item(&self, image: &ImageSpec, subject: Descriptor) -> Result<Item> {
+        let node = self.node(&subject.digest)?;
+        let destination = if subject.digest == image.subject.digest {
+            image.destination.clone()
+        } else {
+            Destination::by_digest(image.destination.repository().clone(), subject.digest)
+        };
+        let payload = payload::render(&image.identity, &subject.digest, &image.annotations);
+        let statement = statement::render(&subject.digest, &image.annotations);
+        check_rendered_size(&payload, &image.destination)?;
+        check_rendered_size(&statement, &image.destination)?;
+        Ok(Item {
+            number: 0,
+            destination,
+            identity: image.identity.clone(),
+            annotations: image.annotations.clone(),
+            evidence: node.evidence.iter().copied().collect(),
+            unseen: node.unseen.iter().copied().collect(),
+            payload: Descriptor::of(payload::MEDIA_TYPE, &payload),
+            statement: Descriptor::of(statement::MEDIA_TYPE, &statement),
+            subject,
+        })
+    }
+
+    fn node(&self, digest: &Digest) -> Result<&Node> {
+        self.manifests.get(digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, digest))
+    }
+
+    /// Reads a carried manifest and what is below it, each once.
+    fn visit(&mut self, descriptor: &Descriptor, blobs: &Blobs, depth: usize) -> Result<()> {
+        if let Some(node) = self.manifests.get(&descriptor.digest) {
+            if node.media_type != descriptor.media_type {
+                return Err(two_descriptors(&descriptor.digest));
+            }
+            return check_evidence_depth(node.height <= depth, descriptor);
+        }
+        let bytes = blobs.get(&descriptor.digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
+        let manifest = Manifest::parse(bytes, descriptor)?;
+        let mut node = Node {
+            manifest,
+            media_type: descriptor.media_type.clone(),
+            evidence: BTreeSet::from([descriptor.digest]),
+            order: vec![descriptor.clone()],
+            unseen: BTreeSet::new(),
+            below: BTreeSet::new(),
+            height: 1,
+        };
+        match &node.manifest {
+            Manifest::Image(image) => {
+                let digest = image.config.digest;
+                let bytes = blobs.get(&digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, digest))?;
+                node.evidence.insert(digest);
+                if image.has_image_config() {
+                    let config = Config::parse(bytes, image)?;
+                    self.configs.insert(digest, config);
+                } else if u64::try_from(bytes.len()) != Ok(image.config.size) {
+                    return Err(Error::new(Check::EvidenceSize, digest));
+                }
+            }
+            Manifest::Index(index) => {
+                let depth = depth.checked_sub(1);
+                check_evidence_depth(depth.is_some(), descriptor)?;
+                let mut visited = HashSet::new();
+                let mut first_visit = HashSet::from([descriptor.digest]);
+                for child in &index.manifests {
+                    let digest = child.descriptor.digest;
+                    if visited.insert(digest) {
+                        node.below.insert(digest);
+                        check_evidence_depth(visited.len() <= limits::MANIFESTS_BELOW, descriptor)?;
+                        if !blobs.contains_key(&digest) {
+                            node.unseen.insert(digest);
+                            continue;
+                        }
+                        let levels = if child.descriptor.is_index() { depth.unwrap_or(0) } else { limits::INDEX_DEPTH };
+                        self.visit(&child.descriptor, blobs, levels)?;
+                        let below = self.node(&digest)?;
+                        node.evidence.extend(&below.evidence);
+                        node.below.extend(&below.below);
+                        check_evidence_depth(node.below.len() <= limits::MANIFESTS_BELOW, descriptor)?;
+                        let height = if child.descriptor.is_index() { below.height + 1 } else { 1 };
+                        node.height = node.height.max(height);
+                        node.order.extend(below.order.iter().filter(|next| first_visit.insert(next.digest)).cloned());
+                    }
+                    self.check_platform(child)?;
+                }
+            }
+        }
+        self.manifests.insert(descriptor.digest, node);
+        Ok(())
+    }
+
+    fn check_platform(&self, child: &crate::format::evidence::Child) -> Result<()> {
+        let Some(Node { manifest: Manifest::Image(image), .. }) = self.manifests.get(&child.descriptor.digest) else {
+            return Ok(());
+        };
+        match self.configs.get(&image.config.digest).filter(|_| image.has_image_config()) {
+            Some(config) => check_evidence_platform(child, config),
+            None => Ok(()),
+        }
+    }
+
+    /// EVIDENCE-DESCRIPTOR: in the tree of an image one digest has one media type and one size.
+    fn check_evidence_descriptor(&self, order: &[Descriptor]) -> Result<()> {
+        let mut known: HashMap<Digest, &Descriptor> = order.iter().map(|top| (top.digest, top)).collect();
+        for manifest in order {
+            for descriptor in self.node(&manifest.digest)?.manifest.descriptors() {
+                if *known.entry(descriptor.digest).or_insert(descriptor) != descriptor {
+                    return Err(two_descriptors(&descriptor.digest));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn two_descriptors(digest: &Digest) -> Error {
+    Error::new(Check::EvidenceDescriptor, digest)
+}
+
+/// EVIDENCE-DEPTH: indexes nest at most 4 deep, with at most 1,000 distinct manifests below one.
+fn check_evidence_depth(holds: bool, descriptor: &Descriptor) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::new(Check::EvidenceDepth, descriptor.digest)
+        .detail(format!("at most {} deep, at most {} manifests below one", limits::INDEX_DEPTH, limits::MANIFESTS_BELOW)))
+}
+
+/// BLOB-SIZE: a payload or statement has at most 4 MiB, escapes counted.
+fn check_rendered_size(bytes: &[u8], destination: &Destination) -> Result<()> {
+    if bytes.len() <= limits::MANIFEST {
+        return Ok(());
+    }
+    let error = Error::new(Check::BlobSize, destination);
+    Err(error.detail(format!("its payload or statement has {} bytes, at most {}", bytes.len(), limits::MANIFEST)))
+}
+
+/// BLOB-MISSING: what the documents name is in the file, except what `unseen` names.
+fn check_blob_missing(document: &RequestDocument, blobs: &Blobs) -> Result<()> {
+    for item in &document.items {
+        let named = item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]);
+        if let Some(digest) = named.into_iter().find(|digest| !blobs.contains_key(digest)) {
+            return Err(Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number)));
+        }
+    }
+    Ok(())
+}
+
+/// ITEM-LIST, ITEM-UNSEEN, ITEM-EVIDENCE: the items are those that follow from the images, in order; an item that the
+/// images before it do not produce is the top of the next image.
+fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evidence) -> Result<Vec<Image>> {
+    let mut places: HashMap<Sameness, usize> = HashMap::new();
+    let mut images: Vec<Image> = Vec::new();
+    let mut previous = None;
+    let mut next = 0;
+    while let Some(top) = document.items.get(next) {
+        let wrong = |item: &Item| Error::new(Check::ItemList, format!("item {}", item.number));
+        let image = ImageSpec {
+            destination: top.destination.clone(),
+            identity: top.identity.clone(),
+            annotations: top.annotations.clone(),
+            subject: top.subject.clone(),
+        };
+        let key = sort_key(&image);
+        if previous.as_ref().is_some_and(|previous| *previous >= key) {
+            return Err(wrong(top).detail("images ascend by destination, identity, annotations"));
+        }
+        let mut entry = Image { first: next, items: Vec::new() };
+        for derived in evidence.derive(&image, blobs)? {
+            let sameness = Sameness::of(&derived);
+            if let Some(place) = places.get(&sameness) {
+                entry.items.push(*place);
+                continue;
+            }
+            let number = u64::try_from(next + 1).unwrap_or(u64::MAX);
+            let Some(item) = document.items.get(next) else {
+                let missing = Error::new(Check::ItemList, format!("item {number}"));
+                return Err(missing.detail("it follows from the image, and is not in the document"));
+            };
+            let derived = Item { number, ..derived };
+            check_item_unseen(item, &derived)?;
+            check_item_evidence(item, &derived)?;
+            check_item_digests(item, &derived)?;
+            if *item != derived {
+                return Err(wrong(item).detail("it is not the one that follows from the image"));
+            }
+            places.insert(sameness, next);
+            entry.items.push(next);
+            next += 1;
+        }
+        images.push(entry);
+        previous = Some(key);
+    }
+    Ok(images)
+}
+
+/// ITEM-UNSEEN: a child is unseen exactly when its blob is absent.
+fn check_item_unseen(item: &Item, derived: &Item) -> Result<()> {
+    if item.subject.digest != derived.subject.digest || item.unseen == derived.unseen {
+        return Ok(());
+    }
+    Err(Error::new(Check::ItemUnseen, format!("item {}", item.number))
+        .detail(format!("{} named unseen, {} absent", item.unseen.len(), derived.unseen.len())))
+}
+
+/// ITEM-EVIDENCE: `evidence` is the manifest, the carried manifests below it and their configs.
+fn check_item_evidence(item: &Item, derived: &Item) -> Result<()> {
+    if item.subject.digest != derived.subject.digest || item.evidence == derived.evidence {
+        return Ok(());
+    }
+    Err(Error::new(Check::ItemEvidence, format!("item {}", item.number)))
+}
+
+/// ITEM-PAYLOAD, ITEM-STATEMENT for the descriptors: those of the bytes that we render.
+fn check_item_digests(item: &Item, derived: &Item) -> Result<()> {
+    let same = Sameness::of(item) == Sameness::of(derived) && item.subject == derived.subject;
+    if same && item.payload != derived.payload {
+        return Err(Error::new(Check::ItemPayload, format!("item {}", item.number)));
+    }
+    if same && item.statement != derived.statement {
+        return Err(Error::new(Check::ItemStatement, format!("item {}", item.number)));
+    }
+    Ok(())
+}
+
+/// ITEM-PAYLOAD: the payload that is signed is the one that we render.
+fn check_item_payload(item: &Item, blobs: &Blobs) -> Result<()> {
+    let rendered = payload::render(&item.identity, &item.subject.digest, &item.annotations);
+    if blobs.get(&item.payload.digest).is_some_and(|bytes| *bytes == rendered) {
+        return Ok(());
+    }
+    Err(Error::new(Check::ItemPayload, format!("item {}", item.number)))
+}
+
+/// ITEM-STATEMENT: the statement that is signed is the one that we render.
+fn check_item_statement(item: &Item, blobs: &Blobs) -> Result<()> {
+    let rendered = statement::render(&item.subject.digest, &item.annotations);
+    if blobs.get(&item.statement.digest).is_some_and(|bytes| *bytes == rendered) {
+        return Ok(());
+    }
+    Err(Error::new(Check::ItemStatement, format!("item {}", item.number)))
+}
+
+/// ITEM-DESTINATION: a destination by digest names the subject's, one by tag is named by one digest only.
+fn check_item_destination(document: &RequestDocument) -> Result<()> {
+    let mut tagged: HashMap<String, Digest> = HashMap::new();
+    for item in &document.items {
+        let named = match item.destination.target() {
+            Target::Digest(digest) => *digest,
+            Target::Tag(_) => *tagged.entry(item.destination.to_string()).or_insert(item.subject.digest),
+        };
+        if named != item.subject.digest {
+            return Err(Error::new(Check::ItemDestination, &item.destination)
+                .detail(format!("names {named}"))
+                .detail(format!("item {} is {}", item.number, item.subject.digest)));
+        }
+    }
+    Ok(())
+}
+
+/// ITEM-IDENTITY: all items that share an identity with a tag lie in the tree of one of them.
+fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<()> {
+    let digest = |place: &usize| document.items.get(*place).map(|item| item.subject.digest);
+    let mut trees: HashMap<String, Vec<HashSet<Digest>>> = HashMap::new();
+    for image in images {
+        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else { continue };
+        trees.entry(top.identity.to_string()).or_default().push(image.items.iter().filter_map(digest).collect());
+    }
+    for (identity, trees) in trees {
+        let all: HashSet<&Digest> = trees.iter().flatten().collect();
+        if !trees.iter().any(|tree| tree.len() == all.len()) {
+            return Err(Error::new(Check::ItemIdentity, identity)
+                .detail("images that are not parts of one another would all be called by this tag"));
+        }
+    }
+    Ok(())
+}
+
+/// REQUEST-SIZE: with 8 keys and both forms the response stays within every limit.
+fn check_request_size(request: &Request) -> Result<()> {
+    let refuse = |what: &str, found: u64, limit: u64| {
+        Err(Error::new(Check::RequestSize, "").detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
+    };
+    let size = |bytes: &[u8]| archive::member_size(bytes.len());
+    let mut total = archive::END_SIZE + archive::member_size(layout::OCI_LAYOUT.len());
+    let mut blobs = request.blobs.len() + 3;
+    total += request.blobs.values().map(|blob| size(blob)).sum::<u64>() + 2 * archive::member_size(2048) + size(&request.bytes);
+    // One signature of the largest size that this format allows for, in every place.
+    let largest = vec![0_u8; limits::SIGNATURE_BASE64 / 4 * 3];
+    let mut index = IndexBuilder::default();
+    index.request(&Descriptor::of(document::REQUEST, &request.bytes));
+    for item in request.items() {
+        index.item(item.number, &item.destination, &item.subject);
+    }
+    for group in &request.sigs {
+        let layers: Vec<signature::Layer> = group
+            .payloads
+            .iter()
+            .flat_map(|unit| vec![signature::Layer { payload: unit.payload.clone(), signature: largest.clone() }; limits::KEYS])
+            .collect();
+        if layers.len() > limits::SIG_LAYERS {
+            return refuse("layers of one .sig", u64::try_from(layers.len()).unwrap_or(u64::MAX), 1000);
+        }
+        let rendered = signature::render(&layers);
+        total += size(&rendered.manifest) + size(&rendered.config);
+        blobs += 2;
+        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &rendered.manifest);
+        index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, group.lowest == 1);
+    }
+    for unit in &request.statements {
+        let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
+        let rendered = bundle::render(statement, &request.digest, &largest);
+        if rendered.len() > limits::MANIFEST {
+            return refuse("bytes of one bundle", u64::try_from(rendered.len()).unwrap_or(u64::MAX), 4 * limits::MIB);
+        }
+        let descriptor = Descriptor::of(bundle::MEDIA_TYPE, &rendered);
+        let referrer = bundle::render_referrer(&descriptor, &unit.subject);
+        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &referrer);
+        for _ in 0..limits::KEYS {
+            total += size(&rendered) + size(&referrer);
+            blobs += 2;
+            index.referrer(&manifest, &unit.subject.digest, &request.digest, unit.lowest);
+        }
+    }
+    for place in 1..=u64::try_from(limits::KEYS).unwrap_or(0) {
+        total += 2 * archive::member_size(1024);
+        blobs += 2;
+        index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, place);
+    }
+    let index = index.render();
+    total += size(&index);
+    if index.len() > limits::DOCUMENT || request.bytes.len() > limits::DOCUMENT {
+        let found = u64::try_from(index.len().max(request.bytes.len())).unwrap_or(u64::MAX);
+        return refuse("bytes of index.json or the document", found, 64 * limits::MIB);
+    }
+    if blobs > limits::BLOBS {
+        return refuse("blobs", u64::try_from(blobs).unwrap_or(u64::MAX), 250_000);
+    }
+    if total > limits::FILE {
+        return refuse("bytes of the file", total, limits::FILE);
+    }
+    Ok(())
+}
+
+fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
+    let mut groups: Vec<SigGroup> = Vec::new();
+    let mut places: HashMap<(Repository, Digest), usize> = HashMap::new();
+    for (index, item) in items.iter().enumerate() {
+        let repository = item.destination.repository();
+        let place = *places.entry((repository.clone(), item.subject.digest)).or_insert_with(|| {
+            let (repository, subject) = (repository.clone(), item.subject.clone());
+            groups.push(SigGroup { repository, subject, lowest: item.number, payloads: Vec::new() });
+            groups.len() - 1
+        });
+        let Some(group) = groups.get_mut(place) else { continue };
+        match group.payloads.iter_mut().find(|unit| unit.payload == item.payload) {
+            Some(unit) => unit.items.push(index),
+            None => group.payloads.push(PayloadUnit {
+                payload: item.payload.clone(),
+                lowest: item.number,
+                items: vec![index],
+            }),
+        }
+    }
+    groups
+}
+
+fn group_statements(items: &[Item]) -> Vec<StatementUnit> {
+    let mut units: Vec<StatementUnit> = Vec::new();
+    let mut places: HashMap<Digest, usize> = HashMap::new();
+    for (index, item) in items.iter().enumerate() {
+        let place = *places.entry(item.statement.digest).or_insert_with(|| {
+            let (statement, subject) = (item.statement.clone(), item.subject.clone());
+            units.push(StatementUnit { statement, subject, lowest: item.number, items: Vec::new() });
+            units.len() - 1
+        });
+        if let Some(unit) = units.get_mut(place) {
+            unit.items.push(index);
+        }
+    }
+    units
+}
+
+/// Destination, identity, annotations: what images are ordered by, bytewise.
+fn sort_key(image: &ImageSpec) -> (String, String, Vec<u8>) {
+    (image.destination.to_string(), image.identity.to_string(), canonical(&annotations_value(&image.annotations)))
+}
+
+/// What makes two items the same but for their number: digest, evidence, payload and statement follow from it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Sameness {
+    destination: Destination,
+    subject: Digest,
+    payload: Digest,
+}
+
+impl Sameness {
+    /// The payload stands for identity and annotations: both are in it.
+    fn of(item: &Item) -> Self {
+        let payload = payload::render(&item.identity, &item.subject.digest, &item.annotations);
+        Self { destination: item.destination.clone(), subject: item.subject.digest, payload: Digest::of(&payload) }
+    }
+}

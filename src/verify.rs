@@ -1,1 +1,459 @@
-//! What stands at a destination, by the keys a person gave.
+//! What stands at a destination, by the keys a person gave (cosign `verify --key`; docs/verification.md).
+//!
+//! Every signature is judged alone: what is wrong with one never unmakes another. Nothing here reads files or networks;
+//! [`crate::transfer`] brings the bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use bytes::Bytes;
+
+use crate::check::Check;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::evidence::{DOCKER_MANIFEST, Descriptor, OCI_MANIFEST};
+use crate::format::json::{Names, Value};
+use crate::format::payload::{self, Payload};
+use crate::format::statement::{self, Statement};
+use crate::format::{bundle, envelope, signature};
+use crate::keys::public::PublicKey;
+use crate::limits;
+
+/// A signature that was verified: holding one is the proof. The raw signature bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VerifiedSignature {
+    bytes: Box<[u8]>,
+}
+
+impl VerifiedSignature {
+    /// Verifies a signature as it stands in our files: strict DER, SHA-256 or pure Ed25519.
+    #[must_use]
+    pub fn check(key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<Self> {
+        key.verify_strict(message, signature).then(|| Self { bytes: signature.into() })
+    }
+
+    /// The raw signature.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What a person demands of an image.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// Keys that count.
+    pub keys: Vec<PublicKey>,
+    /// Annotations that must be there, as strings.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether payloads are read at all; signatures always are.
+    pub claims: bool,
+    /// How many distinct keys must have signed, at least 1.
+    pub threshold: usize,
+}
+
+/// Which form a signature has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// A layer of a `.sig` manifest.
+    Sig,
+    /// A Sigstore bundle.
+    Bundle,
+}
+
+impl Form {
+    /// As it stands on the screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sig => ".sig",
+            Self::Bundle => "bundle",
+        }
+    }
+}
+
+/// What is known of a signature's log entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStatus {
+    /// There is none.
+    Absent,
+    /// There is one, and no log key to check it with.
+    Unchecked,
+}
+
+impl LogStatus {
+    /// As it stands on the screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// A signature that passed everything demanded of it alone.
+#[derive(Clone, Debug)]
+pub struct Valid {
+    form: Form,
+    key_id: Digest,
+    log: LogStatus,
+    claims: Claims,
+}
+
+/// What a valid signature signs.
+#[derive(Clone, Debug)]
+pub enum Claims {
+    /// A payload, as received.
+    Payload(Bytes),
+    /// A statement, as received.
+    Statement(Bytes),
+}
+
+impl Valid {
+    /// Its form.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The id of the key that verifies it.
+    #[must_use]
+    pub fn key_id(&self) -> Digest {
+        self.key_id
+    }
+
+    /// What is known of its log entry.
+    #[must_use]
+    pub fn log(&self) -> LogStatus {
+        self.log
+    }
+
+    /// What it signs.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}
+
+/// One signature and what became of it.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Its form.
+    pub form: Form,
+    /// Valid, or the first check that it failed.
+    pub outcome: Result<Valid>,
+}
+
+/// A `.sig` manifest as it was found.
+pub struct FoundSig<'a> {
+    /// The media type it was served with.
+    pub media_type: &'a str,
+    /// Its bytes.
+    pub manifest: &'a [u8],
+    /// Brings the bytes of a payload; they are hashed here.
+    pub payload: &'a dyn Fn(&Descriptor) -> Result<Bytes>,
+}
+
+/// Signatures that are known to be good: key id, digest of the message, raw signature. An importer verifies a response
+/// once and what the destination gives back against that.
+pub type Known = BTreeSet<(Digest, Digest, Box<[u8]>)>;
+
+/// The signature step, with what is known already.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    known: Known,
+}
+
+impl Verifier {
+    /// A verifier that need not verify these again.
+    #[must_use]
+    pub fn knowing(known: Known) -> Self {
+        Self { known }
+    }
+
+    fn key_of<'k>(&self, keys: &'k [PublicKey], message: &[u8], signature: &[u8]) -> Option<&'k PublicKey> {
+        let known = |key: &&PublicKey| {
+            !self.known.is_empty() && self.known.contains(&(key.id(), Digest::of(message), signature.into()))
+        };
+        keys.iter().find(known).or_else(|| keys.iter().find(|key| key.verify(message, signature)))
+    }
+
+    /// Judges every layer of a `.sig` manifest over `subject`. An error where the manifest itself cannot be read.
+    pub fn judge_sig(&self, found: &FoundSig<'_>, subject: &Digest, demand: &Demand) -> Result<Vec<Verdict>> {
+        let layers = check_sig_manifest_kind(found)?;
+        Ok(layers.iter().map(|layer| Verdict { form: Form::Sig, outcome: self.judge_layer(layer, found, subject, demand) }).collect())
+    }
+
+    /// Judges one bundle over `subject`; `media_type` is that of the layer that holds it.
+    #[must_use]
+    pub fn judge_bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Verdict {
+        Verdict { form: Form::Bundle, outcome: self.bundle(bytes, media_type, subject, demand) }
+    }
+
+    fn judge_layer(&self, layer: &Value, found: &FoundSig<'_>, subject: &Digest, demand: &Demand) -> Result<Valid> {
+        let descriptor = check_sig_layer_type(layer)?;
+        let bytes = (found.payload)(&descriptor)?;
+        check_sig_layer_size(&bytes, &descriptor)?;
+        let annotation = |name: &str| layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str);
+        let signature = check_sig_base64(check_sig_annotation(annotation(signature::ANNOTATION))?)?;
+        check_sig_certificate(annotation(signature::CERTIFICATE_ANNOTATION))?;
+        let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
+        let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
+        if demand.claims {
+            let payload = Payload::parse(&bytes)?;
+            check_payload_digest(&payload, subject)?;
+            check_payload_annotations(payload.optional(), &demand.annotations)?;
+        }
+        Ok(Valid { form: Form::Sig, key_id: key.id(), log, claims: Claims::Payload(bytes) })
+    }
+
+    /// SIG-KEY: the signature verifies with a key given.
+    fn check_sig_key<'k>(&self, keys: &'k [PublicKey], message: &[u8], signature: &[u8]) -> Result<&'k PublicKey> {
+        self.key_of(keys, message, signature).ok_or_else(|| Error::new(Check::SigKey, ""))
+    }
+
+    fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Valid> {
+        let bundle = Envelope::read(bytes, media_type)?;
+        check_bundle_log(&bundle)?;
+        let message = envelope::pae(statement::MEDIA_TYPE, &bundle.statement);
+        let key = self.check_sig_key(&demand.keys, &message, &bundle.signature)?;
+        let statement = Statement::parse(&bundle.statement)?;
+        let annotations = statement.annotations_of(subject).ok_or_else(|| Error::new(Check::BundleSubject, ""))?;
+        check_bundle_predicate(&statement)?;
+        if demand.claims {
+            check_payload_annotations(annotations, &demand.annotations)?;
+        }
+        let claims = Claims::Statement(bundle.statement.into());
+        Ok(Valid { form: Form::Bundle, key_id: key.id(), log: LogStatus::Absent, claims })
+    }
+}
+
+/// The valid signatures of an image. An error says why there are none (SIG-ABSENT, or the most telling failure), or
+/// that they are by too few distinct keys (VERIFY-THRESHOLD).
+pub fn conclude(verdicts: Vec<Verdict>, demand: &Demand) -> Result<Vec<Valid>> {
+    if verdicts.is_empty() {
+        return Err(Error::new(Check::SigAbsent, ""));
+    }
+    let (mut valid, mut failed) = (Vec::new(), Vec::new());
+    for verdict in verdicts {
+        match verdict.outcome {
+            Ok(signature) => valid.push(signature),
+            Err(error) => failed.push(error),
+        }
+    }
+    if valid.is_empty() {
+        // The failure that came furthest says most: a wrong annotation more than a stranger's key.
+        failed.sort_by_key(|error| rank(error.check()));
+        return Err(failed.pop().unwrap_or_else(|| Error::new(Check::SigAbsent, "")));
+    }
+    check_verify_threshold(&valid, demand)?;
+    Ok(valid)
+}
+
+/// VERIFY-THRESHOLD: distinct keys count once over both forms.
+fn check_verify_threshold(valid: &[Valid], demand: &Demand) -> Result<()> {
+    let keys: BTreeSet<Digest> = valid.iter().map(Valid::key_id).collect();
+    if keys.len() >= demand.threshold {
+        return Ok(());
+    }
+    Err(Error::new(Check::VerifyThreshold, "").detail(format!("{} of {} keys", keys.len(), demand.threshold)))
+}
+
+fn rank(check: Check) -> usize {
+    const ASCENDING: [Check; 17] = [
+        Check::SigManifestKind,
+        Check::SigLayerType,
+        Check::BundleSyntax,
+        Check::SigAnnotation,
+        Check::SigLayerSize,
+        Check::SigBase64,
+        Check::SigKey,
+        Check::SigCertificate,
+        Check::SigLog,
+        Check::BundleLog,
+        Check::PayloadSyntax,
+        Check::PayloadType,
+        Check::BundlePredicate,
+        Check::PayloadDigest,
+        Check::BundleSubject,
+        Check::PayloadAnnotations,
+        Check::VerifyThreshold,
+    ];
+    ASCENDING.iter().position(|known| *known == check).unwrap_or(ASCENDING.len())
+}
+
+/// SIG-MANIFEST-KIND: an OCI or Docker image manifest with 1 to 1,000 layers. Returns the layers.
+fn check_sig_manifest_kind(found: &FoundSig<'_>) -> Result<Vec<Value>> {
+    let refuse = |why: &str| Error::new(Check::SigManifestKind, "").detail(why);
+    if !matches!(found.media_type, OCI_MANIFEST | DOCKER_MANIFEST) {
+        return Err(refuse(found.media_type));
+    }
+    if found.manifest.len() > limits::MANIFEST {
+        return Err(refuse("larger than 4 MiB"));
+    }
+    let value = Value::parse(found.manifest, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+    if value.get("mediaType").is_some_and(|kind| kind.as_str() != Some(found.media_type)) {
+        return Err(refuse("its mediaType is another"));
+    }
+    match value.get("layers").and_then(Value::as_array) {
+        Some([]) => Err(Error::new(Check::SigAbsent, "")),
+        Some(layers) if layers.len() <= limits::SIG_LAYERS => Ok(layers.to_vec()),
+        Some(_) => Err(refuse("more than 1,000 layers")),
+        None => Err(refuse("no layers")),
+    }
+}
+
+/// SIG-LAYER-TYPE: only simple signing layers hold signatures.
+fn check_sig_layer_type(layer: &Value) -> Result<Descriptor> {
+    let text = |name: &str| layer.get(name).and_then(Value::as_str);
+    let media_type = text("mediaType").unwrap_or_default();
+    let digest = text("digest").and_then(|digest| Digest::parse(digest).ok());
+    match (digest, layer.get("size").and_then(Value::as_integer)) {
+        (Some(digest), Some(size)) if media_type == payload::MEDIA_TYPE => {
+            Ok(Descriptor { media_type: media_type.to_owned(), digest, size })
+        }
+        _ => Err(Error::new(Check::SigLayerType, media_type)),
+    }
+}
+
+/// SIG-LAYER-SIZE: the payload is the one that its descriptor names.
+fn check_sig_layer_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
+    if Descriptor::of(&descriptor.media_type, bytes) == *descriptor {
+        return Ok(());
+    }
+    Err(Error::new(Check::SigLayerSize, descriptor.digest))
+}
+
+/// SIG-ANNOTATION: there is a signature, and it is not empty.
+fn check_sig_annotation(annotation: Option<&str>) -> Result<&str> {
+    annotation.filter(|text| !text.is_empty()).ok_or_else(|| Error::new(Check::SigAnnotation, ""))
+}
+
+/// SIG-BASE64: padded standard base64; line breaks are skipped, as Go's decoder does.
+fn check_sig_base64(text: &str) -> Result<Vec<u8>> {
+    let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    STANDARD.decode(text).map_err(|error| Error::new(Check::SigBase64, "").caused_by(error))
+}
+
+/// SIG-CERTIFICATE: absent or empty; signatures with a certificate are keyless ones, which are not counted.
+fn check_sig_certificate(annotation: Option<&str>) -> Result<()> {
+    match annotation {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Error::new(Check::SigCertificate, "").detail("signatures with a certificate are not supported yet")),
+    }
+}
+
+/// SIG-LOG: absent, empty, or a log bundle with its four members; it is not checked without a log key.
+fn check_sig_log(annotation: Option<&str>) -> Result<LogStatus> {
+    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(LogStatus::Absent) };
+    let refuse = || Error::new(Check::SigLog, "");
+    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| refuse().caused_by(error))?;
+    let payload = value.get("Payload").ok_or_else(refuse)?;
+    let whole = value.get("SignedEntryTimestamp").and_then(Value::as_str).is_some_and(|set| STANDARD.decode(set).is_ok())
+        && ["body", "logID"].iter().all(|name| payload.get(name).and_then(Value::as_str).is_some())
+        && ["integratedTime", "logIndex"].iter().all(|name| payload.get(name).and_then(Value::as_integer).is_some());
+    if whole { Ok(LogStatus::Unchecked) } else { Err(refuse()) }
+}
+
+/// PAYLOAD-DIGEST: the payload is about this image.
+fn check_payload_digest(payload: &Payload, subject: &Digest) -> Result<()> {
+    if payload.digest() == *subject {
+        return Ok(());
+    }
+    Err(Error::new(Check::PayloadDigest, payload.digest()))
+}
+
+/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal.
+fn check_payload_annotations(found: &[(String, Value)], wanted: &BTreeMap<String, String>) -> Result<()> {
+    for (key, value) in wanted {
+        let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        match there {
+            Some(Value::String(text)) if text == value => {}
+            Some(_) => return Err(Error::new(Check::PayloadAnnotations, key).detail(format!("it is there, and is not {value}"))),
+            None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
+        }
+    }
+    Ok(())
+}
+
+/// BUNDLE-LOG: log entries and timestamps count only when they are checked.
+fn check_bundle_log(bundle: &Envelope) -> Result<()> {
+    if bundle.logged { Err(Error::new(Check::BundleLog, "")) } else { Ok(()) }
+}
+
+/// BUNDLE-PREDICATE: an attestation is no signature.
+fn check_bundle_predicate(statement: &Statement) -> Result<()> {
+    if statement.predicate_type() == statement::PREDICATE_TYPE {
+        return Ok(());
+    }
+    Err(Error::new(Check::BundlePredicate, statement.predicate_type()))
+}
+
+/// What a bundle by a key holds.
+struct Envelope {
+    statement: Vec<u8>,
+    signature: Vec<u8>,
+    logged: bool,
+}
+
+impl Envelope {
+    /// BUNDLE-SYNTAX: v0.3, a public key, a DSSE envelope of an in-toto statement with one signature and no key id.
+    fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
+        let refuse = |why: &str| Error::new(Check::BundleSyntax, "").detail(why);
+        if bytes.len() > limits::MANIFEST {
+            return Err(refuse("larger than 4 MiB"));
+        }
+        if !is_v03(media_type) {
+            return Err(refuse("the layer's media type is not a bundle v0.3"));
+        }
+        let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+            .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+        known(&value, &["mediaType", "verificationMaterial", "dsseEnvelope"]).map_err(refuse)?;
+        if !value.get("mediaType").and_then(Value::as_str).is_some_and(is_v03) {
+            return Err(refuse("mediaType is not a bundle v0.3"));
+        }
+        let material = value.get("verificationMaterial").ok_or_else(|| refuse("no verificationMaterial"))?;
+        known(material, &["publicKey", "tlogEntries", "timestampVerificationData"]).map_err(refuse)?;
+        let key = material.get("publicKey").ok_or_else(|| refuse("no publicKey"))?;
+        known(key, &["hint"]).map_err(refuse)?;
+        let entries = material.get("tlogEntries").is_some_and(|entries| entries.as_array() != Some(&[]));
+        let stamps = material.get("timestampVerificationData").is_some_and(|data| {
+            data.get("rfc3161Timestamps").is_some_and(|stamps| stamps.as_array() != Some(&[]))
+        });
+        let envelope = value.get("dsseEnvelope").ok_or_else(|| refuse("no dsseEnvelope"))?;
+        known(envelope, &["payload", "payloadType", "signatures"]).map_err(refuse)?;
+        if envelope.get("payloadType").and_then(Value::as_str) != Some(statement::MEDIA_TYPE) {
+            return Err(refuse("payloadType is no in-toto statement's"));
+        }
+        let [only] = envelope.get("signatures").and_then(Value::as_array).unwrap_or_default() else {
+            return Err(refuse("one signature is wanted"));
+        };
+        known(only, &["sig", "keyid"]).map_err(refuse)?;
+        if only.get("keyid").is_some_and(|id| id.as_str() != Some("")) {
+            return Err(refuse("the signature has a keyid"));
+        }
+        Ok(Self {
+            statement: bytes_of(envelope.get("payload")).ok_or_else(|| refuse("payload is not base64"))?,
+            signature: bytes_of(only.get("sig")).ok_or_else(|| refuse("sig is not base64"))?,
+            logged: entries || stamps,
+        })
+    }
+}
+
+fn is_v03(media_type: &str) -> bool {
+    matches!(media_type, bundle::MEDIA_TYPE | "application/vnd.dev.sigstore.bundle+json;version=0.3")
+}
+
+fn known(value: &Value, names: &[&str]) -> Result<(), &'static str> {
+    let members = value.as_object().ok_or("an object is wanted")?;
+    if members.iter().all(|(name, _)| names.contains(&name.as_str())) { Ok(()) } else { Err("unknown member") }
+}
+
+/// DSSE readers take both alphabets (dsse, envelope.md).
+fn bytes_of(value: Option<&Value>) -> Option<Vec<u8>> {
+    let text = value?.as_str()?;
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok().filter(|bytes| !bytes.is_empty())
+}

@@ -1,7 +1,11 @@
-//! Keys: public ones with their ids, private ones in files.
+//! Keys: public ones with their ids, private ones in files (design 4; `docs/key-format.md`).
 
 pub mod cosign;
+mod derive;
 pub mod foreign;
+mod pem;
 pub mod public;
 pub mod sealed;
 pub mod signing;
+
+pub use foreign::open_foreign;

@@ -1,1 +1,503 @@
-//! OCI layouts as directories.
+//! OCI layout directories: read as others write them, and written as cosign, skopeo and oras read them.
+//!
+//! Blobs get their name when they are whole; `index.json` is replaced in one step when everything that it names is on
+//! the medium. A run that is cut off leaves blobs that nothing names yet, and the same run again completes it.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use walkdir::WalkDir;
+
+use super::entries::Kind;
+use super::layout::{Blobs, Layout, blob_name, check_blob_size};
+use super::store::{Destinations, ManifestToPut, Sink, Store, signature_tag};
+use crate::check::Check;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::evidence::{DOCKER_LIST, Descriptor, OCI_INDEX};
+use crate::format::reference::{Repository, Target};
+use crate::limits;
+
+/// Opens the layout in the directory `path` to read it.
+///
+/// Errors: FILE-READ, SOURCE-KIND where there is no `oci-layout`, and those of [`Layout::new`].
+pub fn open(path: &Path) -> Result<Layout> {
+    read(path).map(|(layout, _)| layout)
+}
+
+/// A layout directory that takes signatures.
+pub struct LayoutDir {
+    layout: Layout,
+    folder: PathBuf,
+    /// `index.json` as it was read: nobody else may have changed it when it is replaced.
+    index: Vec<u8>,
+    changes: Mutex<Changes>,
+}
+
+#[derive(Default)]
+struct Changes {
+    /// `index.json` is to be replaced.
+    index: bool,
+    /// Blobs that were written and may not be on the medium yet.
+    blobs: Vec<PathBuf>,
+}
+
+struct DirBlobs {
+    folder: PathBuf,
+}
+
+fn read(path: &Path) -> Result<(Layout, Vec<u8>)> {
+    let place = path.display().to_string();
+    let metadata =
+        fs::metadata(path).map_err(|error| Error::new(Check::FileRead, &place).caused_by(error))?;
+    if !metadata.is_dir() {
+        let error =
+            Error::new(Check::SourceKind, &place).detail("a file, where a layout directory was expected");
+        return Err(error.hint(format!("say oci-archive:{place}")));
+    }
+    let marker = path.join("oci-layout");
+    if matches!(fs::metadata(&marker), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Err(no_layout(path));
+    }
+    let document = u64::try_from(limits::DOCUMENT).unwrap_or(u64::MAX);
+    let oci_layout = files::read(&marker, limits::KEY_FILE)?;
+    let index = files::read(&path.join("index.json"), document)?;
+    let layout = Layout::new(&place, &oci_layout, &index, Box::new(DirBlobs { folder: path.to_owned() }))?;
+    Ok((layout, index))
+}
+
+/// SOURCE-KIND for a directory without `oci-layout`; says where one was found below it.
+fn no_layout(path: &Path) -> Error {
+    let error = Error::new(Check::SourceKind, path.display()).detail("no oci-layout in it");
+    let below =
+        WalkDir::new(path).min_depth(2).max_depth(3).into_iter().take(LOOKED_AT).filter_map(Result::ok);
+    let below = below.into_iter().find(|entry| entry.file_name() == "oci-layout");
+    match below.as_ref().and_then(|entry| entry.path().parent()) {
+        Some(folder) => error.hint(format!("a layout is in {}", folder.display())),
+        None => error,
+    }
+}
+
+impl Blobs for DirBlobs {
+    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let path = self.folder.join(blob_name(digest));
+        match fs::metadata(&path) {
+            Ok(metadata) => check_blob_size(digest, metadata.len())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::new(Check::FileRead, blob_name(digest)).caused_by(error)),
+        }
+        files::read(&path, u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX)).map(Some)
+    }
+
+    fn small(&self) -> Result<Vec<Digest>> {
+        let mut small = Vec::new();
+        let folder = self.folder.join("blobs").join("sha256");
+        for entry in WalkDir::new(folder).min_depth(1).max_depth(1).follow_links(true) {
+            // What cannot be looked at is found broken when it is asked for by name.
+            let Ok(entry) = entry else { continue };
+            let digest = entry.file_name().to_str().and_then(|name| Digest::parse_hex(name).ok());
+            let size = entry.metadata().ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+            if let (Some(digest), Some(size)) = (digest, size)
+                && check_blob_size(&digest, size).is_ok()
+            {
+                small.push(digest);
+            }
+        }
+        Ok(small)
+    }
+}
+
+impl LayoutDir {
+    /// Opens the layout in the directory `path` to put signatures into it. Nothing is written yet.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (layout, index) = read(path)?;
+        Ok(Self { layout, folder: path.to_owned(), index, changes: Mutex::default() })
+    }
+
+    /// The layout, to read it.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(blob_name(digest));
+        // A blob that power loss left empty is no blob: only the right bytes count as there.
+        if fs::metadata(&path).is_ok_and(|metadata| u64::try_from(bytes.len()) == Ok(metadata.len()))
+            && fs::read(&path).is_ok_and(|there| there == bytes)
+        {
+            return Ok(());
+        }
+        let broken = |error: io::Error| {
+            Error::new(Check::FileWrite, path.display())
+                .detail("index.json is as it was: nothing names what was written so far")
+                .caused_by(error)
+        };
+        let partial = self.folder.join(format!(".coldsign-{}.partial", digest.hex()));
+        let mut file = File::create(&partial).map_err(broken)?;
+        file.write_all(bytes).map_err(broken)?;
+        fs::rename(&partial, &path).map_err(broken)?;
+        self.changes().blobs.push(path);
+        Ok(())
+    }
+
+    /// Gives image and `.sig` cosign's `kind`, where no other entry of the directory has one: stock `--local-image`
+    /// takes the first image and the first signatures that it finds, so they must belong together.
+    fn mark(&self, subject: &Descriptor, signatures: &Digest) {
+        let is_index = [OCI_INDEX, DOCKER_LIST].contains(&subject.media_type.as_str());
+        let image = if is_index { Kind::ImageIndex } else { Kind::Image };
+        let mut entries = self.layout.entries_mut();
+        let others = entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &subject.digest)
+            || entries.has_kind_beside(&[Kind::Sigs], signatures);
+        if !others && entries.of_digest(&subject.digest).next().is_some() {
+            let image = entries.set_kind(&subject.digest, image);
+            let signatures = entries.set_kind(signatures, Kind::Sigs);
+            self.changes().index |= image || signatures;
+        }
+    }
+}
+
+impl Store for LayoutDir {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>> {
+        self.layout.resolve(target)
+    }
+
+    fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        self.layout.manifest(digest)
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        self.layout.blob(digest)
+    }
+
+    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.layout.signatures(subject)
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.layout.referrers(subject)
+    }
+}
+
+impl Sink for LayoutDir {
+    fn put_blob(&self, bytes: &[u8]) -> Result<()> {
+        self.put(&Digest::of(bytes), bytes)
+    }
+
+    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        let descriptor = manifest.descriptor();
+        self.put(&descriptor.digest, manifest.bytes)?;
+        let tag = signature_tag(&subject.digest);
+        match self.signatures(&subject.digest)?.first() {
+            Some(there) if there.digest == descriptor.digest => {}
+            there => {
+                let mut entries = self.layout.entries_mut();
+                match there {
+                    Some(there) => entries.replace(&there.digest, &descriptor, &tag),
+                    None => entries.push(&descriptor, None, Some(&tag)),
+                }
+                self.changes().index = true;
+            }
+        }
+        self.mark(subject, &descriptor.digest);
+        Ok(())
+    }
+
+    fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        let descriptor = manifest.descriptor();
+        self.put(&descriptor.digest, manifest.bytes)?;
+        self.layout.note_referrer(&subject.digest, &descriptor);
+        let mut entries = self.layout.entries_mut();
+        if entries.of_digest(&descriptor.digest).next().is_none() {
+            entries.push(&descriptor, manifest.artifact_type, None);
+            self.changes().index = true;
+        }
+        Ok(())
+    }
+}
+
+impl Destinations for LayoutDir {
+    fn repository<'a>(&'a self, _: &Repository) -> Result<Box<dyn Sink + 'a>> {
+        Ok(Box::new(self))
+    }
+
+    fn check_writable(&self, _: &[&Repository]) -> Result<()> {
+        use rustix::fs::{Access, access};
+        let blobs = self.folder.join("blobs").join("sha256");
+        for folder in [&self.folder, &blobs] {
+            let refused = |error| {
+                Error::new(Check::FileWrite, folder.display()).detail("nothing was written").caused_by(error)
+            };
+            access(folder, Access::WRITE_OK).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<bool> {
+        let mut changes = self.changes();
+        let unsynced =
+            |error: io::Error| Error::new(Check::FileWrite, self.folder.display()).caused_by(error);
+        if !changes.blobs.is_empty() {
+            sync_blobs(&self.folder, &changes.blobs).map_err(unsynced)?;
+        }
+        let anything = changes.index || !changes.blobs.is_empty();
+        if changes.index {
+            let path = self.folder.join("index.json");
+            check_destination_changed(&path, &self.index)?;
+            files::replace(&path, &self.layout.entries().to_bytes())?;
+        }
+        *changes = Changes::default();
+        Ok(anything)
+    }
+}
+
+/// DESTINATION-CHANGED: nobody changed `index.json` since it was read.
+fn check_destination_changed(path: &Path, read: &[u8]) -> Result<()> {
+    let document = u64::try_from(limits::DOCUMENT).unwrap_or(u64::MAX);
+    if files::read(path, document)? == read {
+        return Ok(());
+    }
+    let error = Error::new(Check::DestinationChanged, path.display());
+    Err(error
+        .detail("index.json was left as it is now; nothing names what was written")
+        .hint("run the same command again"))
+}
+
+/// Waits until every blob is on the medium: one call for the whole file system where there is one, since ten thousand
+/// waits of a millisecond are worse.
+#[cfg(target_os = "linux")]
+fn sync_blobs(folder: &Path, blobs: &[PathBuf]) -> io::Result<()> {
+    if blobs.len() <= ONE_BY_ONE {
+        return sync_each(folder, blobs);
+    }
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_blobs(folder: &Path, blobs: &[PathBuf]) -> io::Result<()> {
+    sync_each(folder, blobs)
+}
+
+fn sync_each(folder: &Path, blobs: &[PathBuf]) -> io::Result<()> {
+    for blob in blobs {
+        File::open(blob)?.sync_all()?;
+    }
+    File::open(folder.join("blobs").join("sha256"))?.sync_all()
+}
+
+/// Entries looked at to find a layout below a folder.
+const LOOKED_AT: usize = 1_000;
+/// Blobs that are synced one by one: a hundred waits are shorter than one for everything else on the file system.
+#[cfg(target_os = "linux")]
+const ONE_BY_ONE: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::evidence::OCI_MANIFEST;
+    use crate::transfer::entries::Entry;
+
+    const IMAGE: &str = "sha256:77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e";
+    const OTHER: &str = "sha256:52b2c10d3df2bf90651bf5504b0cf8c1e048b22a9e93e0b79e6b09b4a46b8ec5";
+
+    fn digest(text: &str) -> Digest {
+        Digest::parse(text).unwrap()
+    }
+
+    fn peer(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers").join(name)
+    }
+
+    /// A copy of one of the peers' layouts, to be written to.
+    fn copy(name: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in WalkDir::new(peer(name)) {
+            let entry = entry.unwrap();
+            let to = folder.path().join(entry.path().strip_prefix(peer(name)).unwrap());
+            if entry.file_type().is_dir() {
+                fs::create_dir_all(to).unwrap();
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        folder
+    }
+
+    fn listing(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
+        let files = files.filter(|entry| entry.file_type().is_file());
+        files.map(|entry| (entry.path().to_owned(), fs::read(entry.path()).unwrap())).collect()
+    }
+
+    fn image() -> Descriptor {
+        Descriptor { media_type: OCI_MANIFEST.to_owned(), digest: digest(IMAGE), size: 401 }
+    }
+
+    fn to_put(bytes: &[u8]) -> ManifestToPut<'_> {
+        ManifestToPut { bytes, media_type: OCI_MANIFEST, artifact_type: None }
+    }
+
+    #[test]
+    fn what_cosign_saved_is_found() {
+        let old = open(&peer("cosign-2.5.0/save")).unwrap();
+        assert_eq!(old.pick(None).unwrap().descriptor, image());
+        let signatures = old.signatures(&digest(IMAGE)).unwrap();
+        assert_eq!(signatures.len(), 1);
+        assert_eq!(signatures[0].digest.short(), "c90de83bf721");
+        assert_eq!(old.referrers(&digest(IMAGE)).unwrap(), []);
+        assert_eq!(old.signatures(&digest(OTHER)).unwrap(), []);
+
+        // cosign 3 leaves the bundle's manifest in blobs/, and no entry names it.
+        let new = open(&peer("cosign-3.1.1/save")).unwrap();
+        let referrers = new.referrers(&digest(IMAGE)).unwrap();
+        assert_eq!(referrers.len(), 1);
+        let manifest = new.manifest(&referrers[0].digest).unwrap().unwrap();
+        assert_eq!(u64::try_from(manifest.len()), Ok(referrers[0].size));
+        let target = Target::Digest(digest(IMAGE));
+        assert_eq!(new.resolve(&target).unwrap(), Some(image()));
+        assert_eq!(new.resolve(&Target::Digest(Digest::of(b""))).unwrap(), None);
+        assert_eq!(new.resolve(&Target::Tag("v1".into())).unwrap(), None);
+        assert_eq!(open(&peer("image")).unwrap().resolve(&Target::Tag("v1".into())).unwrap(), Some(image()));
+    }
+
+    #[test]
+    fn every_read_is_hashed() {
+        let folder = copy("image");
+        fs::write(folder.path().join(blob_name(&digest(IMAGE))), b"{}").unwrap();
+        let layout = open(folder.path()).unwrap();
+        assert_eq!(layout.manifest(&digest(IMAGE)).unwrap_err().check(), Check::SourceBlob);
+        fs::File::create(folder.path().join(blob_name(&digest(OTHER)))).unwrap().set_len(5 << 20).unwrap();
+        assert_eq!(layout.blob(&digest(OTHER)).unwrap_err().check(), Check::BlobSize);
+        fs::remove_file(folder.path().join(blob_name(&digest(OTHER)))).unwrap();
+        fs::create_dir(folder.path().join(blob_name(&digest(OTHER)))).unwrap();
+        assert_eq!(layout.blob(&digest(OTHER)).unwrap_err().check(), Check::FileNotRegular);
+    }
+
+    #[test]
+    fn what_is_no_layout_is_named() {
+        assert_eq!(open(Path::new("/nonexistent")).err().unwrap().check(), Check::FileRead);
+        let error = open(&peer("cosign-2.5.0")).err().unwrap();
+        assert_eq!(error.check(), Check::SourceKind);
+        assert!(error.hints().next().unwrap().ends_with("cosign-2.5.0/save"));
+        assert_eq!(open(&peer("cases.json")).err().unwrap().check(), Check::SourceKind);
+    }
+
+    #[test]
+    fn signatures_are_put_once_and_nothing_is_lost() {
+        let folder = copy("image");
+        let extra = br#"{"schemaVersion": 2, "x-other": {"n": 1.50}, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e", "size": 401, "x": [1e2], "annotations": {"org.opencontainers.image.ref.name": "v1"}}]}"#;
+        fs::write(folder.path().join("index.json"), extra).unwrap();
+        let put = |bytes: &[u8]| {
+            let layout = LayoutDir::open(folder.path()).unwrap();
+            layout.check_writable(&[]).unwrap();
+            let repository =
+                crate::format::reference::Reference::parse("r.example/app").unwrap().repository().clone();
+            let sink = layout.repository(&repository).unwrap();
+            sink.put_blob(b"payload").unwrap();
+            sink.put_signatures(&image(), &to_put(bytes)).unwrap();
+            let found = sink.signatures(&image().digest).unwrap();
+            assert_eq!(found, [to_put(bytes).descriptor()]);
+            drop(sink);
+            layout.finish().unwrap()
+        };
+        assert!(put(b"{\"layers\":[]}"));
+        let first = listing(folder.path());
+        assert!(!put(b"{\"layers\":[]}"), "a second run changes nothing");
+        assert_eq!(listing(folder.path()), first);
+        let index = fs::read_to_string(folder.path().join("index.json")).unwrap();
+        let sig = to_put(b"{\"layers\":[]}").descriptor();
+        assert_eq!(
+            index,
+            format!(
+                "{{\"schemaVersion\":2,\"x-other\":{{\"n\": 1.50}},\"manifests\":[{{\"mediaType\":\"{OCI_MANIFEST}\",\
+                 \"digest\":\"{IMAGE}\",\"size\":401,\"x\":[1e2],\"annotations\":{{\"org.opencontainers.image.ref.name\":\"v1\",\
+                 \"kind\":\"dev.cosignproject.cosign/image\"}}}},{{\"mediaType\":\"{OCI_MANIFEST}\",\"digest\":\"{}\",\"size\":13,\
+                 \"annotations\":{{\"org.opencontainers.image.ref.name\":\"sha256-{}.sig\",\
+                 \"kind\":\"dev.cosignproject.cosign/sigs\"}}}}]}}",
+                sig.digest,
+                &IMAGE[7..]
+            )
+        );
+        assert!(put(b"{\"layers\":[ ]}"), "another manifest takes its place");
+        let layout = open(folder.path()).unwrap();
+        assert_eq!(layout.entries().all().count(), 2);
+        assert_eq!(layout.signatures(&digest(IMAGE)).unwrap(), [to_put(b"{\"layers\":[ ]}").descriptor()]);
+    }
+
+    #[test]
+    fn the_sig_that_cosign_saved_is_the_one_that_grows() {
+        let folder = copy("cosign-2.5.0/save");
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        let before = layout.signatures(&digest(IMAGE)).unwrap();
+        layout.put_signatures(&image(), &to_put(b"{}")).unwrap();
+        assert!(layout.finish().unwrap());
+        let layout = open(folder.path()).unwrap();
+        assert_eq!(layout.entries().all().count(), 2);
+        assert_eq!(layout.signatures(&digest(IMAGE)).unwrap(), [to_put(b"{}").descriptor()]);
+        assert!(layout.manifest(&before[0].digest).unwrap().is_some(), "no blob is deleted");
+        // A second image gets no `kind`: cosign would take its signatures for the first image's.
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        let second = Descriptor { digest: Digest::of(b"second"), ..image() };
+        layout.layout().entries_mut().push(&second, None, Some("2"));
+        layout.put_signatures(&second, &to_put(b"[]")).unwrap();
+        layout.finish().unwrap();
+        let layout = open(folder.path()).unwrap();
+        let kinds: Vec<_> = layout.entries().all().map(Entry::kind).collect();
+        assert_eq!(kinds, [Some(Kind::Image), Some(Kind::Sigs), None, None]);
+    }
+
+    #[test]
+    fn referrers_are_listed_and_found() {
+        let folder = copy("image");
+        let manifest = format!("{{\"subject\":{{\"digest\":\"{IMAGE}\"}}}}");
+        let to_put = ManifestToPut { artifact_type: Some("a/t"), ..to_put(manifest.as_bytes()) };
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        assert_eq!(layout.referrers(&digest(IMAGE)).unwrap(), []);
+        layout.put_referrer(&image(), &to_put).unwrap();
+        layout.put_referrer(&image(), &to_put).unwrap();
+        assert_eq!(layout.referrers(&digest(IMAGE)).unwrap(), [to_put.descriptor()]);
+        assert!(layout.finish().unwrap());
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        assert_eq!(layout.referrers(&digest(IMAGE)).unwrap(), [to_put.descriptor()]);
+        assert_eq!(layout.layout().entries().all().last().unwrap().artifact_type(), Some("a/t"));
+        layout.put_referrer(&image(), &to_put).unwrap();
+        assert!(!layout.finish().unwrap());
+    }
+
+    #[test]
+    fn nobody_is_overtaken() {
+        let folder = copy("image");
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        layout.put_signatures(&image(), &to_put(b"{}")).unwrap();
+        let path = folder.path().join("index.json");
+        let mut other = fs::read(&path).unwrap();
+        other.push(b' ');
+        fs::write(&path, &other).unwrap();
+        assert_eq!(layout.finish().unwrap_err().check(), Check::DestinationChanged);
+        assert_eq!(fs::read(&path).unwrap(), other);
+    }
+
+    #[test]
+    fn a_blob_that_power_loss_left_empty_is_written_again() {
+        let folder = copy("image");
+        let path = folder.path().join(blob_name(&Digest::of(b"payload")));
+        fs::write(&path, b"").unwrap();
+        fs::write(folder.path().join(format!(".coldsign-{}.partial", Digest::of(b"payload").hex())), b"pay")
+            .unwrap();
+        let layout = LayoutDir::open(folder.path()).unwrap();
+        layout.put_blob(b"payload").unwrap();
+        assert!(layout.finish().unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"payload");
+        let left = fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("partial"));
+        assert_eq!(left.count(), 0);
+    }
+}

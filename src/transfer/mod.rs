@@ -1,9 +1,13 @@
 //! The connected stations, without the network: reading images, writing requests, importing responses.
 
 pub mod archive_in;
+pub mod entries;
 pub mod export;
+pub mod gather;
 pub mod import;
+pub mod layout;
 pub mod layout_dir;
 pub mod list;
 pub mod merge;
+pub mod source;
 pub mod store;

@@ -1,1 +1,120 @@
-//! What a destination or source of images can do.
+//! Where images and their signatures live: a layout, or one repository of a registry.
+//!
+//! Three answers are kept apart everywhere: what was asked for, `None` where it is absent, and an error where it is
+//! broken or cannot be reached. Whoever asked for a thing decides whether its absence is an error.
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::format::evidence::Descriptor;
+use crate::format::reference::{Repository, Target};
+
+/// A layout, or one repository of a registry, to be read.
+///
+/// Every byte that comes back was hashed on this read and has the digest that was asked for; manifests and blobs are
+/// at most [`crate::limits::MANIFEST`] bytes (BLOB-SIZE beyond). Image layers are never asked for.
+pub trait Store: Send + Sync {
+    /// What a tag names, or the descriptor of a manifest named by digest. `None`: no such tag or manifest.
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>>;
+
+    /// The bytes of a manifest.
+    fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+
+    /// The bytes of a config, payload or bundle.
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+
+    /// The `.sig` manifests of `subject`, the one that a new signature is merged into first. A registry has one at
+    /// most; a layout may hold one for each of several repositories.
+    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        Ok(self.resolve(&Target::Tag(signature_tag(subject)))?.into_iter().collect())
+    }
+
+    /// The manifests whose `subject` is this digest (OCI distribution-spec, "Listing Referrers"), ascending by digest.
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>>;
+}
+
+/// A [`Store`] that takes signatures. Writes are idempotent: what stands there already is left as it is.
+pub trait Sink: Store {
+    /// Puts a config, payload or bundle.
+    fn put_blob(&self, bytes: &[u8]) -> Result<()>;
+
+    /// Puts the `.sig` manifest of `subject` under [`signature_tag`], in place of the one that stood there.
+    /// The blobs that it names were put before.
+    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()>;
+
+    /// Puts a manifest whose `subject` is `subject`, so that [`Store::referrers`] finds it. The blobs that it names
+    /// were put before.
+    fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()>;
+}
+
+/// Everything that a response can be imported into: a registry's repositories, or one layout that stands for all.
+pub trait Destinations: Send + Sync {
+    /// The place of one repository.
+    fn repository<'a>(&'a self, repository: &Repository) -> Result<Box<dyn Sink + 'a>>;
+
+    /// Whether anything may be written there, found out before the first write.
+    fn check_writable(&self, repositories: &[&Repository]) -> Result<()>;
+
+    /// Makes durable and visible what was put; says whether anything changed. Nothing may be reported as done before.
+    fn finish(&self) -> Result<bool>;
+}
+
+/// A manifest on its way to a [`Sink`].
+#[derive(Clone, Copy)]
+pub struct ManifestToPut<'a> {
+    /// The manifest's bytes, put as they are.
+    pub bytes: &'a [u8],
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Its `artifactType`, if it has one.
+    pub artifact_type: Option<&'a str>,
+}
+
+impl ManifestToPut<'_> {
+    /// Its descriptor.
+    #[must_use]
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::of(self.media_type, self.bytes)
+    }
+}
+
+impl<S: Store + ?Sized> Store for &S {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>> {
+        (**self).resolve(target)
+    }
+
+    fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        (**self).manifest(digest)
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        (**self).blob(digest)
+    }
+
+    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        (**self).signatures(subject)
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        (**self).referrers(subject)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &S {
+    fn put_blob(&self, bytes: &[u8]) -> Result<()> {
+        (**self).put_blob(bytes)
+    }
+
+    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        (**self).put_signatures(subject, manifest)
+    }
+
+    fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        (**self).put_referrer(subject, manifest)
+    }
+}
+
+/// The tag of a digest's signatures: `sha256-<hex>.sig` (cosign, `SIGNATURE_SPEC`, "Discovery").
+#[must_use]
+pub fn signature_tag(subject: &Digest) -> String {
+    format!("sha256-{}.sig", subject.hex())
+}
