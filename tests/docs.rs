@@ -208,10 +208,13 @@ fn rendered(page: &str, expected: &str) {
     let expected = format!("\n\n{}\n\n", expected.trim_end());
     if blessing() {
         fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).expect("the checkout is writable");
-    } else {
-        assert_eq!(
-            found, expected,
-            "{page} is not what the code says: COLDSIGN_BLESS=1 cargo test --test docs"
+    } else if found != expected {
+        let (found, expected): (BTreeSet<_>, BTreeSet<_>) =
+            (found.lines().collect(), expected.lines().collect());
+        let new: Vec<_> = expected.difference(&found).collect();
+        let old: Vec<_> = found.difference(&expected).collect();
+        panic!(
+            "{page}: COLDSIGN_BLESS=1 cargo test --test docs\nthe code says {new:#?}\nthe page says {old:#?}"
         );
     }
 }
