@@ -46,21 +46,21 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             check_swap(memory.allow_swap)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
-            let (key, _) = unlock(console, passphrase.read()?, &name, &sealed)?;
+            let (key, _) = unlock(console, passphrase.read()?.as_ref(), &name, &sealed)?;
             console.emit(key.public_key().to_pem().as_bytes())
         }
         Key::Check { key, passphrase, memory } => {
             check_swap(memory.allow_swap)?;
             let home = place.open(console)?;
-            check(console, &home, &key, passphrase.read()?)
+            check(console, &home, &key, passphrase.read()?.as_ref())
         }
         Key::Passphrase { name, passphrase, new, memory } => {
             check_swap(memory.allow_swap)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
-            let new = new.read()?;
-            let (key, old) = unlock(console, passphrase.read()?, &name, &sealed)?;
-            let passphrase = choose_or_same(console, new, old, name.as_str())?;
+            let (given, new) = (passphrase.read()?, new.read()?);
+            let (key, typed) = unlock(console, given.as_ref(), &name, &sealed)?;
+            let passphrase = choose_or_same(console, new, typed.or(given), name.as_str())?;
             let (uses, comment) = (sealed.uses().clone(), sealed.comment());
             let sealed = SealedKey::seal(&key, uses, comment, &passphrase, Cost::DEFAULT, &mut OsRandom)?;
             let path = home.replace(&name, &sealed)?;
@@ -74,10 +74,10 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             let file = create(console, &output)?;
             console.say("warning: cosign's format has no uses: whoever holds the file and its")?;
             console.say("         passphrase can sign anything with the key")?;
-            let new = new.read()?;
-            let (key, old) = unlock(console, passphrase.read()?, &name, &sealed)?;
+            let (given, new) = (passphrase.read()?, new.read()?);
+            let (key, typed) = unlock(console, given.as_ref(), &name, &sealed)?;
             let shown = output.display().to_string();
-            let passphrase = choose_or_same(console, new, old, &shown)?;
+            let passphrase = choose_or_same(console, new, typed.or(given), &shown)?;
             let pem = cosign::to_pem(&key, &passphrase, &mut OsRandom)?;
             file.write(std::iter::once(pem.expose()))?;
             console.say(&format!("wrote {shown} in cosign's format"))
@@ -131,19 +131,19 @@ fn open_foreign(
         let key = foreign.open(None).map_err(within)?;
         return Ok((key, passphrase::choose(console, new.or(given), name.as_str())?));
     }
-    let opened = passphrase::unlock(console, given, &place, |passphrase| foreign.open(Some(passphrase)));
-    let (key, old) = opened.map_err(within)?;
-    Ok((key, choose_or_same(console, new, old, name.as_str())?))
+    let opened = passphrase::unlock(console, given.as_ref(), &place, |typed| foreign.open(Some(typed)));
+    let (key, typed) = opened.map_err(within)?;
+    Ok((key, choose_or_same(console, new, typed.or(given), name.as_str())?))
 }
 
 /// A new passphrase: the one given, else what a person types, else the one that opened the key.
 fn choose_or_same(
     console: &mut dyn Console,
     new: Option<Passphrase>,
-    old: Passphrase,
+    old: Option<Passphrase>,
     name: &str,
 ) -> Result<Passphrase> {
-    let new = if console.is_terminal() { new } else { new.or(Some(old)) };
+    let new = if console.is_terminal() { new } else { new.or(old) };
     passphrase::choose(console, new, name)
 }
 
@@ -171,7 +171,7 @@ fn list(console: &mut dyn Console, home: &Home) -> Result<()> {
 }
 
 /// Tests a key of the home or a backup: opens, signs, verifies, compares.
-fn check(console: &mut dyn Console, home: &Home, key: &Path, given: Option<Passphrase>) -> Result<()> {
+fn check(console: &mut dyn Console, home: &Home, key: &Path, given: Option<&Passphrase>) -> Result<()> {
     let name = key.to_str().filter(|name| !name.contains('/')).and_then(|name| KeyName::parse(name).ok());
     let names = home.keys()?;
     let (sealed, label) = match name.filter(|name| names.contains(name) || !key.exists()) {

@@ -5,6 +5,7 @@ mod inspect;
 mod key;
 mod passphrase;
 mod self_test;
+mod sign;
 mod station;
 
 use std::process::ExitCode;
@@ -44,6 +45,6 @@ fn run(cli: Cli, console: &mut dyn Console) -> Result<()> {
         Command::SelfTest => self_test::run(console),
         Command::Key(command) => key::run(console, &home()?, command),
         Command::Inspect { file } => inspect::run(console, &file),
-        Command::Sign(_) => Ok(()),
+        Command::Sign(command) => sign::run(console, &home()?, &command),
     }
 }

@@ -50,15 +50,15 @@ fn from_descriptor(descriptor: u32) -> Result<Passphrase> {
 }
 
 /// Opens something with the passphrase given, else with one that the person types: a wrong one is asked again, three
-/// times in all. Returns what was opened, and the passphrase.
+/// times in all. Returns what was opened, and the passphrase that was typed.
 pub(crate) fn unlock<T>(
     console: &mut dyn Console,
-    given: Option<Passphrase>,
+    given: Option<&Passphrase>,
     name: &str,
     mut open: impl FnMut(&Passphrase) -> Result<T>,
-) -> Result<(T, Passphrase)> {
+) -> Result<(T, Option<Passphrase>)> {
     if let Some(passphrase) = given {
-        return Ok((open(&passphrase)?, passphrase));
+        return Ok((open(passphrase)?, None));
     }
     check_passphrase_source(console)?;
     let mut tries_left = TRIES;
@@ -69,7 +69,7 @@ pub(crate) fn unlock<T>(
             Err(error) if tries_left > 0 && is_wrong(&error) => {
                 console.say(&format!("wrong passphrase, {} left", tries(tries_left)))?;
             }
-            opened => return Ok((opened?, passphrase)),
+            opened => return Ok((opened?, Some(passphrase))),
         }
     }
 }

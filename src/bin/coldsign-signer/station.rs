@@ -58,10 +58,10 @@ pub(crate) fn check_swap(allowed: bool) -> Result<()> {
 /// Opens a sealed key of the home.
 pub(crate) fn unlock(
     console: &mut dyn Console,
-    given: Option<Passphrase>,
+    given: Option<&Passphrase>,
     name: &KeyName,
     key: &SealedKey,
-) -> Result<(SigningKey, Passphrase)> {
+) -> Result<(SigningKey, Option<Passphrase>)> {
     passphrase::unlock(console, given, name.as_str(), |passphrase| key.unlock(passphrase))
         .map_err(|error| error.within(name).detail("the key was not opened, nothing was written"))
 }
