@@ -1,6 +1,5 @@
 //! A process that was told to keep its memory to itself does, and still works. Alone in its file: it changes the
 //! process it runs in.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use coldsign::secret::{Passphrase, harden_process};
 use coldsign::selftest::own_digest;
