@@ -30,7 +30,10 @@ fn main() {
     let file = fs::metadata(bench.path("response.tar")).expect("the response").len();
     let mebibyte = |bytes: u64| bytes / (1 << 20);
     println!("response: {} MiB", mebibyte(file));
-    println!("raw sign and verify: {:.2?}; raw verify: {:.2?}; raw writes of an import: {writes:.2?}", raw.both, raw.verify);
+    println!(
+        "raw sign and verify: {:.2?}; raw verify: {:.2?}; raw writes of an import: {writes:.2?}",
+        raw.both, raw.verify
+    );
     println!("export: {:.2?}, peak {} MiB", export.time, mebibyte(export.peak));
     let ratio = |time: Duration, of: Duration| time.as_secs_f64() / of.as_secs_f64();
     println!(
@@ -41,10 +44,19 @@ fn main() {
     println!("  time / raw sign and verify: {:.2} (goal 1.50)", ratio(sign.time, raw.both));
     println!("  without the start: {:.2}", ratio(sign.time.saturating_sub(kdf), raw.both));
     let limit = 2 * file + (64 << 20) + (132 << 20);
-    println!("  peak / (twice the response + 64 MiB + 132 MiB of scrypt): {:.2} (goal 1.00)", share(sign.peak, limit));
+    println!(
+        "  peak / (twice the response + 64 MiB + 132 MiB of scrypt): {:.2} (goal 1.00)",
+        share(sign.peak, limit)
+    );
     println!("import: {:.2?}, peak {} MiB", import.time, mebibyte(import.peak));
-    println!("  (time - writes) / raw verify: {:.2} (goal 1.50)", ratio(import.time.saturating_sub(writes), raw.verify));
-    println!("  peak / (twice the response + 64 MiB): {:.2} (goal 1.00)", share(import.peak, 2 * file + (64 << 20)));
+    println!(
+        "  (time - writes) / raw verify: {:.2} (goal 1.50)",
+        ratio(import.time.saturating_sub(writes), raw.verify)
+    );
+    println!(
+        "  peak / (twice the response + 64 MiB): {:.2} (goal 1.00)",
+        share(import.peak, 2 * file + (64 << 20))
+    );
     println!("verify of the response: {:.2?}, peak {} MiB", verify.time, mebibyte(verify.peak));
     layers(folder.path());
 }
@@ -78,7 +90,9 @@ impl Bench {
         for number in 0..self.items {
             let descriptor = image(&layout, &format!("revision-{number}"), 3_000_000);
             let tag = format!("t{number}");
-            entries.push(format!("{{{descriptor},\"annotations\":{{\"org.opencontainers.image.ref.name\":\"{tag}\"}}}}"));
+            entries.push(format!(
+                "{{{descriptor},\"annotations\":{{\"org.opencontainers.image.ref.name\":\"{tag}\"}}}}"
+            ));
             let _ = writeln!(list, "oci:layout:{tag} --as registry.example/team/app{}:{tag}", number % 100);
         }
         index(&layout, &entries);
@@ -115,7 +129,9 @@ impl Bench {
         fs::create_dir_all(&folder).expect("a folder");
         let start = Instant::now();
         for number in 0..self.items {
-            for (kind, size) in [("payload", 250), ("config", 233), ("manifest", 700), ("bundle", 675), ("referrer", 819)] {
+            for (kind, size) in
+                [("payload", 250), ("config", 233), ("manifest", 700), ("bundle", 675), ("referrer", 819)]
+            {
                 fs::write(folder.join(format!("{kind}{number}")), vec![b'x'; size]).expect("a file");
             }
         }
@@ -125,7 +141,8 @@ impl Bench {
     }
 
     fn import(&self) -> Run {
-        let import = "import response.tar --request request.tar --key bench.pub --to oci:layout --attach both";
+        let import =
+            "import response.tar --request request.tar --key bench.pub --to oci:layout --attach both";
         self.run(env!("CARGO_BIN_EXE_coldsign"), import)
     }
 
@@ -170,14 +187,20 @@ fn raw(count: usize) -> Raw {
     let public = VerifyingKey::from(&key);
     let messages: Vec<Vec<u8>> = (0..count).map(|number| format!("{number:0250}").into_bytes()).collect();
     let start = Instant::now();
-    let signatures: Vec<Signature> = messages.par_iter().map(|message| {
-        let signature: Signature = key.sign(message);
-        public.verify(message, &signature).expect("a good signature");
-        signature
-    }).collect();
+    let signatures: Vec<Signature> = messages
+        .par_iter()
+        .map(|message| {
+            let signature: Signature = key.sign(message);
+            public.verify(message, &signature).expect("a good signature");
+            signature
+        })
+        .collect();
     let both = start.elapsed();
     let start = Instant::now();
-    let good = messages.par_iter().zip(&signatures).filter(|(message, signature)| public.verify(message, *signature).is_ok());
+    let good = messages
+        .par_iter()
+        .zip(&signatures)
+        .filter(|(message, signature)| public.verify(message, *signature).is_ok());
     assert_eq!(good.count(), count);
     Raw { both, verify: start.elapsed() }
 }
@@ -190,7 +213,8 @@ fn layers(folder: &Path) {
         fs::create_dir_all(layout.join("blobs/sha256")).expect("a layout");
         let descriptor = image(&layout, name, size);
         index(&layout, &[format!("{{{descriptor}}}")]);
-        let layer = fs::File::create(layout.join("blobs/sha256").join(Digest::of(b"layer").hex())).expect("a layer");
+        let layer =
+            fs::File::create(layout.join("blobs/sha256").join(Digest::of(b"layer").hex())).expect("a layer");
         layer.set_len(size).expect("a sparse layer");
         let tar = format!("tar --create --file {name}.tar --directory {name} blobs index.json oci-layout");
         let made = Command::new("sh").args(["-c", &tar]).current_dir(folder).status();
@@ -209,7 +233,11 @@ fn layers(folder: &Path) {
     }
     if let [small, small_tar, large, large_tar] = times.as_slice() {
         println!("export of a 4 GiB layer / of a 1 KiB layer, median of 5:");
-        println!("  directory {:.2}, archive {:.2}", large.as_secs_f64() / small.as_secs_f64(), large_tar.as_secs_f64() / small_tar.as_secs_f64());
+        println!(
+            "  directory {:.2}, archive {:.2}",
+            large.as_secs_f64() / small.as_secs_f64(),
+            large_tar.as_secs_f64() / small_tar.as_secs_f64()
+        );
     }
 }
 
@@ -231,12 +259,16 @@ fn image(layout: &Path, revision: &str, layer: u64) -> String {
          \"config\":{{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"{config}\",\"size\":{size}}},\
          \"layers\":[{{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"{layer_digest}\",\"size\":{layer}}}]}}"
     ));
-    format!("\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"{manifest}\",\"size\":{size}")
+    format!(
+        "\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"{manifest}\",\"size\":{size}"
+    )
 }
 
 fn index(layout: &Path, entries: &[String]) {
     let entries = entries.join(",");
-    let index = format!("{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{entries}]}}");
+    let index = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{entries}]}}"
+    );
     fs::write(layout.join("index.json"), index).expect("an index");
     fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").expect("a layout");
 }

@@ -40,7 +40,8 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
 /// What was asked for contradicts itself where claims are not read, and something about them is demanded.
 fn demand(asked: &Verify) -> Result<Demand> {
     if !asked.check_claims && (!asked.annotations.is_empty() || asked.threshold > 1) {
-        return Err(Error::new(Check::Usage, "--check-claims=false").detail("it goes with neither -a nor --threshold"));
+        return Err(Error::new(Check::Usage, "--check-claims=false")
+            .detail("it goes with neither -a nor --threshold"));
     }
     let keys = files::read_keys(&asked.keys)?.into_iter().map(|key| key.key).collect::<Vec<_>>();
     let threshold = asked.threshold;
@@ -53,7 +54,12 @@ fn demand(asked: &Verify) -> Result<Demand> {
 }
 
 /// One image as cosign shows it, several with a line each.
-fn verify_sources(sources: &[Source], asked: &Verify, demand: &Demand, console: &mut dyn Console) -> Result<Exit> {
+fn verify_sources(
+    sources: &[Source],
+    asked: &Verify,
+    demand: &Demand,
+    console: &mut dyn Console,
+) -> Result<Exit> {
     let mut exit = Exit::Done;
     for source in sources {
         let result = match source.name() {
@@ -96,7 +102,8 @@ fn verify_every(source: &Source, asked: &Verify, demand: &Demand, console: &mut 
     if images.is_empty() {
         return Err(Error::new(Check::ImageAbsent, "no images in it"));
     }
-    let rows = images.iter().map(|image| (image.descriptor.digest.to_string(), vec![image.descriptor.digest]));
+    let rows =
+        images.iter().map(|image| (image.descriptor.digest.to_string(), vec![image.descriptor.digest]));
     verify_rows(rows.collect(), &layout, demand, console)
 }
 
@@ -105,8 +112,14 @@ fn verify_every(source: &Source, asked: &Verify, demand: &Demand, console: &mut 
 fn strict(path: &Path) -> Result<Option<Response>> {
     match coldsign::files::read(path, limits::FILE).and_then(|bytes| Response::read(&bytes.into())) {
         Ok(response) => Ok(Some(response)),
-        Err(error) if matches!(error.check(), Check::FileKind | Check::FileSize | Check::FileNotRegular) => Ok(None),
-        Err(error) if matches!(error.check(), Check::ArchiveName | Check::ArchiveHeader | Check::ArchiveOrder) => Ok(None),
+        Err(error) if matches!(error.check(), Check::FileKind | Check::FileSize | Check::FileNotRegular) => {
+            Ok(None)
+        }
+        Err(error)
+            if matches!(error.check(), Check::ArchiveName | Check::ArchiveHeader | Check::ArchiveOrder) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -119,12 +132,15 @@ fn verify_from(from: &Path, asked: &Verify, demand: &Demand, console: &mut dyn C
         };
         let source = Source::parse(place, Path::new(""))?;
         if source.name().is_some() {
-            return Err(Error::new(Check::Usage, place).detail("with --from a request or response a place has no name"));
+            return Err(Error::new(Check::Usage, place)
+                .detail("with --from a request or response a place has no name"));
         }
         return verify_request(response.request(), &source.location().open()?, demand, console);
     }
     if !asked.images.is_empty() {
-        return Err(Error::new(Check::Usage, "--from").detail("images stand in the list or on the command line"));
+        return Err(
+            Error::new(Check::Usage, "--from").detail("images stand in the list or on the command line")
+        );
     }
     let mut exit = Exit::Done;
     let (mut verified, mut failed) = (0, 0);
@@ -141,7 +157,12 @@ fn verify_from(from: &Path, asked: &Verify, demand: &Demand, console: &mut dyn C
     Ok(exit)
 }
 
-fn verify_request(request: &Request, store: &dyn Store, demand: &Demand, console: &mut dyn Console) -> Result<Exit> {
+fn verify_request(
+    request: &Request,
+    store: &dyn Store,
+    demand: &Demand,
+    console: &mut dyn Console,
+) -> Result<Exit> {
     let digest = |item: &usize| request.items().get(*item).map(|item| item.subject.digest);
     let rows = request.images().iter().map(|image| {
         let name = request.items().get(image.first).map(|item| item.destination.to_string());
@@ -151,17 +172,24 @@ fn verify_request(request: &Request, store: &dyn Store, demand: &Demand, console
 }
 
 /// One line an image; all are checked, the exit code is the first failing one's.
-fn verify_rows(rows: Vec<(String, Vec<Digest>)>, store: &dyn Store, demand: &Demand, console: &mut dyn Console) -> Result<Exit> {
+fn verify_rows(
+    rows: Vec<(String, Vec<Digest>)>,
+    store: &dyn Store,
+    demand: &Demand,
+    console: &mut dyn Console,
+) -> Result<Exit> {
     let mut exit = Exit::Done;
     let (mut digests, mut good) = (0, 0);
     let images = rows.len();
     for (name, subjects) in rows {
-        let judged: Vec<Result<Judged>> = subjects.iter().map(|subject| judge(store, subject, demand)).collect();
+        let judged: Vec<Result<Judged>> =
+            subjects.iter().map(|subject| judge(store, subject, demand)).collect();
         digests += judged.len();
         good += judged.iter().filter(|judged| judged.is_ok()).count();
         exit = first(exit, show_row(&name, &judged, console)?);
     }
-    let (images, counted_digests) = (counted(images, "image", "images"), counted(digests, "digest", "digests"));
+    let (images, counted_digests) =
+        (counted(images, "image", "images"), counted(digests, "digest", "digests"));
     console.show(&format!("{images}, {counted_digests}: {good} ok"))?;
     Ok(exit)
 }
@@ -230,7 +258,13 @@ fn say_verified(name: &str, judged: &Judged, demand: &Demand, console: &mut dyn 
 }
 
 /// cosign's result: an array of payloads, or one a line. A statement is shown as the payload it stands for.
-fn show_claims(name: &str, subject: &Digest, valid: &[Valid], output: Format, console: &mut dyn Console) -> Result<()> {
+fn show_claims(
+    name: &str,
+    subject: &Digest,
+    valid: &[Valid],
+    output: Format,
+    console: &mut dyn Console,
+) -> Result<()> {
     let values: Vec<Value> = valid.iter().map(|valid| claim_value(name, subject, valid)).collect();
     let mut out = Vec::new();
     match output {
@@ -265,7 +299,10 @@ fn claim_value(name: &str, subject: &Digest, valid: &Valid) -> Value {
                 ("image", object([("docker-manifest-digest", text(&subject.to_string()))])),
                 ("type", text(statement::PREDICATE_TYPE)),
             ]);
-            object([("critical", critical), ("optional", Value::Object(annotations.unwrap_or_default().to_vec()))])
+            object([
+                ("critical", critical),
+                ("optional", Value::Object(annotations.unwrap_or_default().to_vec())),
+            ])
         }
     }
 }
