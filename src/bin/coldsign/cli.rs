@@ -244,7 +244,9 @@ const GROUPS: [(&str, &[&str]); 3] = [
 ];
 
 /// A parser for clap out of one of ours: the message is all that is shown.
-fn parser<T, E: std::fmt::Display>(parse: fn(&str) -> Result<T, E>) -> impl Fn(&str) -> Result<T, String> + Clone {
+fn parser<T, E: std::fmt::Display>(
+    parse: fn(&str) -> Result<T, E>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| parse(text).map_err(|error| error.to_string())
 }
 

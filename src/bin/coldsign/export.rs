@@ -33,7 +33,10 @@ pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let digest = built.request.digest();
     let file = Response::unsigned(built.request).render();
     if let Some(partial) = output.replaced() {
-        console.say(&format!("replaced {}, left by a run that was cut off", shown(&partial.display().to_string())))?;
+        console.say(&format!(
+            "replaced {}, left by a run that was cut off",
+            shown(&partial.display().to_string())
+        ))?;
     }
     output.reserve(file.size())?;
     output.write(file.chunks())?;

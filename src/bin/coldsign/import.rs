@@ -51,7 +51,13 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     Ok(exit(&outcome, mode))
 }
 
-fn say_checked(plan: &Plan, asked: &Import, request: Option<Digest>, keys: &[NamedKey], console: &mut dyn Console) -> Result<()> {
+fn say_checked(
+    plan: &Plan,
+    asked: &Import,
+    request: Option<Digest>,
+    keys: &[NamedKey],
+    console: &mut dyn Console,
+) -> Result<()> {
     let answers = match (&asked.request, request) {
         (Some(path), _) => format!("answers {}", shown(&path.display().to_string())),
         (None, Some(_)) => "answers the request of --request-digest".to_owned(),
@@ -85,12 +91,19 @@ fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
     console.say(&format!("{:<10} {:<42} {}{beside}", row.status.name(), shown(&row.image), what.join(", ")))
 }
 
-fn say_done(outcome: &Outcome, asked: &Import, keys: &[NamedKey], place: &Path, console: &mut dyn Console) -> Result<()> {
+fn say_done(
+    outcome: &Outcome,
+    asked: &Import,
+    keys: &[NamedKey],
+    place: &Path,
+    console: &mut dyn Console,
+) -> Result<()> {
     let count = |status| outcome.count(status);
     let (pushed, unchanged) = (count(Status::Pushed), count(Status::Unchanged));
     if asked.dry_run {
         let would = counted(count(Status::WouldPush), "image", "images");
-        return console.say(&format!("dry run: {would} would be pushed, {unchanged} unchanged; nothing was written"));
+        return console
+            .say(&format!("dry run: {would} would be pushed, {unchanged} unchanged; nothing was written"));
     }
     if pushed + unchanged == 0 {
         return console.say("nothing was pushed");
