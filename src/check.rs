@@ -402,7 +402,10 @@ mod tests {
         for check in Check::ALL {
             let id = check.id();
             assert!(seen.insert(id), "{id} stands twice");
-            assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+            assert!(
+                id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{id}"
+            );
             let message = check.message();
             let lower = message.starts_with("JSON") || !message.starts_with(char::is_uppercase);
             assert!(!message.ends_with('.') && lower, "{id}: {message}");

@@ -104,8 +104,13 @@ pub struct StatementUnit {
 impl Request {
     /// Builds a request. `blobs` holds every carried manifest and config; a child whose manifest is not among them is
     /// unseen. Blobs that no image reaches are left out.
-    pub fn build(images: Vec<ImageSpec>, blobs: BTreeMap<Digest, Vec<u8>>, note: Option<String>) -> Result<Built> {
-        let mut blobs: Blobs = blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
+    pub fn build(
+        images: Vec<ImageSpec>,
+        blobs: BTreeMap<Digest, Vec<u8>>,
+        note: Option<String>,
+    ) -> Result<Built> {
+        let mut blobs: Blobs =
+            blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
         if let Some(note) = &note {
             document::check_document_string(note, "note")?;
         }
@@ -308,7 +313,9 @@ impl Evidence {
             }
             return check_evidence_depth(node.height <= depth, descriptor);
         }
-        let bytes = blobs.get(&descriptor.digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
+        let bytes = blobs
+            .get(&descriptor.digest)
+            .ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
         let manifest = Manifest::parse(bytes, descriptor)?;
         let mut node = Node {
             manifest,
@@ -345,7 +352,11 @@ impl Evidence {
                             node.unseen.insert(digest);
                             continue;
                         }
-                        let levels = if child.descriptor.is_index() { depth.unwrap_or(0) } else { limits::INDEX_DEPTH };
+                        let levels = if child.descriptor.is_index() {
+                            depth.unwrap_or(0)
+                        } else {
+                            limits::INDEX_DEPTH
+                        };
                         self.visit(&child.descriptor, blobs, levels)?;
                         let below = self.node(&digest)?;
                         node.evidence.extend(&below.evidence);
@@ -353,7 +364,9 @@ impl Evidence {
                         check_evidence_depth(node.below.len() <= limits::MANIFESTS_BELOW, descriptor)?;
                         let height = if child.descriptor.is_index() { below.height + 1 } else { 1 };
                         node.height = node.height.max(height);
-                        node.order.extend(below.order.iter().filter(|next| first_visit.insert(next.digest)).cloned());
+                        node.order.extend(
+                            below.order.iter().filter(|next| first_visit.insert(next.digest)).cloned(),
+                        );
                     }
                     self.check_platform(child)?;
                 }
@@ -364,7 +377,9 @@ impl Evidence {
     }
 
     fn check_platform(&self, child: &crate::format::evidence::Child) -> Result<()> {
-        let Some(Node { manifest: Manifest::Image(image), .. }) = self.manifests.get(&child.descriptor.digest) else {
+        let Some(Node { manifest: Manifest::Image(image), .. }) =
+            self.manifests.get(&child.descriptor.digest)
+        else {
             return Ok(());
         };
         match self.configs.get(&image.config.digest).filter(|_| image.has_image_config()) {
@@ -396,8 +411,11 @@ fn check_evidence_depth(holds: bool, descriptor: &Descriptor) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceDepth, descriptor.digest)
-        .detail(format!("at most {} deep, at most {} manifests below one", limits::INDEX_DEPTH, limits::MANIFESTS_BELOW)))
+    Err(Error::new(Check::EvidenceDepth, descriptor.digest).detail(format!(
+        "at most {} deep, at most {} manifests below one",
+        limits::INDEX_DEPTH,
+        limits::MANIFESTS_BELOW
+    )))
 }
 
 /// BLOB-SIZE: a payload or statement has at most 4 MiB, escapes counted.
@@ -406,7 +424,11 @@ fn check_rendered_size(bytes: &[u8], destination: &Destination) -> Result<()> {
         return Ok(());
     }
     let error = Error::new(Check::BlobSize, destination);
-    Err(error.detail(format!("its payload or statement has {} bytes, at most {}", bytes.len(), limits::MANIFEST)))
+    Err(error.detail(format!(
+        "its payload or statement has {} bytes, at most {}",
+        bytes.len(),
+        limits::MANIFEST
+    )))
 }
 
 /// BLOB-MISSING: what the documents name is in the file, except what `unseen` names.
@@ -414,7 +436,9 @@ fn check_blob_missing(document: &RequestDocument, blobs: &Blobs) -> Result<()> {
     for item in &document.items {
         let named = item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]);
         if let Some(digest) = named.into_iter().find(|digest| !blobs.contains_key(digest)) {
-            return Err(Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number)));
+            return Err(
+                Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number))
+            );
         }
     }
     Ok(())
@@ -473,8 +497,11 @@ fn check_item_unseen(item: &Item, derived: &Item) -> Result<()> {
     if item.subject.digest != derived.subject.digest || item.unseen == derived.unseen {
         return Ok(());
     }
-    Err(Error::new(Check::ItemUnseen, format!("item {}", item.number))
-        .detail(format!("{} named unseen, {} absent", item.unseen.len(), derived.unseen.len())))
+    Err(Error::new(Check::ItemUnseen, format!("item {}", item.number)).detail(format!(
+        "{} named unseen, {} absent",
+        item.unseen.len(),
+        derived.unseen.len()
+    )))
 }
 
 /// ITEM-EVIDENCE: `evidence` is the manifest, the carried manifests below it and their configs.
@@ -537,8 +564,13 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
     let digest = |place: &usize| document.items.get(*place).map(|item| item.subject.digest);
     let mut trees: HashMap<String, Vec<HashSet<Digest>>> = HashMap::new();
     for image in images {
-        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else { continue };
-        trees.entry(top.identity.to_string()).or_default().push(image.items.iter().filter_map(digest).collect());
+        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else {
+            continue;
+        };
+        trees
+            .entry(top.identity.to_string())
+            .or_default()
+            .push(image.items.iter().filter_map(digest).collect());
     }
     for (identity, trees) in trees {
         let all: HashSet<&Digest> = trees.iter().flatten().collect();
@@ -553,12 +585,15 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
 /// REQUEST-SIZE: with 8 keys and both forms the response stays within every limit.
 fn check_request_size(request: &Request) -> Result<()> {
     let refuse = |what: &str, found: u64, limit: u64| {
-        Err(Error::new(Check::RequestSize, "").detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
+        Err(Error::new(Check::RequestSize, "")
+            .detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
     };
     let size = |bytes: &[u8]| archive::member_size(bytes.len());
     let mut total = archive::END_SIZE + archive::member_size(layout::OCI_LAYOUT.len());
     let mut blobs = request.blobs.len() + 3;
-    total += request.blobs.values().map(|blob| size(blob)).sum::<u64>() + 2 * archive::member_size(2048) + size(&request.bytes);
+    total += request.blobs.values().map(|blob| size(blob)).sum::<u64>()
+        + 2 * archive::member_size(2048)
+        + size(&request.bytes);
     // One signature of the largest size that this format allows for, in every place.
     let largest = vec![0_u8; limits::SIGNATURE_BASE64 / 4 * 3];
     let mut index = IndexBuilder::default();
@@ -570,7 +605,12 @@ fn check_request_size(request: &Request) -> Result<()> {
         let layers: Vec<signature::Layer> = group
             .payloads
             .iter()
-            .flat_map(|unit| vec![signature::Layer { payload: unit.payload.clone(), signature: largest.clone() }; limits::KEYS])
+            .flat_map(|unit| {
+                vec![
+                    signature::Layer { payload: unit.payload.clone(), signature: largest.clone() };
+                    limits::KEYS
+                ]
+            })
             .collect();
         if layers.len() > limits::SIG_LAYERS {
             return refuse("layers of one .sig", u64::try_from(layers.len()).unwrap_or(u64::MAX), 1000);
@@ -585,7 +625,11 @@ fn check_request_size(request: &Request) -> Result<()> {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
         let rendered = bundle::render(statement, &request.digest, &largest);
         if rendered.len() > limits::MANIFEST {
-            return refuse("bytes of one bundle", u64::try_from(rendered.len()).unwrap_or(u64::MAX), 4 * limits::MIB);
+            return refuse(
+                "bytes of one bundle",
+                u64::try_from(rendered.len()).unwrap_or(u64::MAX),
+                4 * limits::MIB,
+            );
         }
         let descriptor = Descriptor::of(bundle::MEDIA_TYPE, &rendered);
         let referrer = bundle::render_referrer(&descriptor, &unit.subject);
@@ -657,7 +701,11 @@ fn group_statements(items: &[Item]) -> Vec<StatementUnit> {
 
 /// Destination, identity, annotations: what images are ordered by, bytewise.
 fn sort_key(image: &ImageSpec) -> (String, String, Vec<u8>) {
-    (image.destination.to_string(), image.identity.to_string(), canonical(&annotations_value(&image.annotations)))
+    (
+        image.destination.to_string(),
+        image.identity.to_string(),
+        canonical(&annotations_value(&image.annotations)),
+    )
 }
 
 /// What makes two items the same but for their number: digest, evidence, payload and statement follow from it.
@@ -672,6 +720,10 @@ impl Sameness {
     /// The payload stands for identity and annotations: both are in it.
     fn of(item: &Item) -> Self {
         let payload = payload::render(&item.identity, &item.subject.digest, &item.annotations);
-        Self { destination: item.destination.clone(), subject: item.subject.digest, payload: Digest::of(&payload) }
+        Self {
+            destination: item.destination.clone(),
+            subject: item.subject.digest,
+            payload: Digest::of(&payload),
+        }
     }
 }

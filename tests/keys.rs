@@ -1,6 +1,8 @@
 //! Key files against what real tools wrote and read (`fixtures/keys`, `fixtures/keys-openssl`), sealed keys against
 //! every edit, and no secret in any output.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -160,7 +162,7 @@ fn one_block_only() {
         (b"".to_vec(), Check::KeyFormat),
         (b"\xff\xfe".to_vec(), Check::KeyFormat),
         (good.as_bytes()[..150].to_vec(), Check::KeyDamaged),
-        (good.replacen("M", "*", 1).into_bytes(), Check::KeyDamaged),
+        (good.replacen('M', "*", 1).into_bytes(), Check::KeyDamaged),
         (relabelled("OPENSSH PRIVATE KEY"), Check::KeyFormat),
         (relabelled("PRIVATE KEYS"), Check::KeyFormat),
         (relabelled("COLDSIGN SEALED PRIVATE KEY"), Check::KeyFormat),
@@ -321,10 +323,9 @@ fn every_bit_of_a_sealed_key_counts() {
         for bit in 0..8 {
             bytes[at] ^= 1 << bit;
             let found = check(SealedKey::from_pem(&bytes));
-            // White space for white space (tab for LF, CR for LF) may be no change; a colon looks like a PEM header.
+            // CR for LF is no change.
             let harmless = bytes[at].is_ascii_whitespace() && found.is_none();
-            let header = bytes[at] == b':' && found == Some(Check::KeyFormat);
-            assert!(found == Some(Check::KeyDamaged) || harmless || header, "{at}.{bit}: {found:?}");
+            assert!(found == Some(Check::KeyDamaged) || harmless, "{at}.{bit}: {found:?}");
             bytes[at] ^= 1 << bit;
         }
     }
@@ -455,7 +456,7 @@ fn no_canary_leaves() {
         let mut text = format!("{error} {error:?}");
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {
-            text.push_str(&format!(" {cause} {cause:?}"));
+            write!(text, " {cause} {cause:?}").unwrap();
             source = cause.source();
         }
         text.into_bytes()
@@ -474,14 +475,14 @@ fn no_canary_leaves() {
     for at in 0..file.len() {
         outputs.extend(open_foreign(&file[..at], None).err().map(say));
     }
-    let hex: String = scalar.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Digest::from_bytes(scalar.try_into().unwrap()).hex();
     let decimal = scalar[..6].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let base64 = String::from_utf8(file).unwrap().lines().nth(1).unwrap()[48..64].to_owned();
     let canaries: [&[u8]; 6] = [
         CANARY.as_bytes(),
         &scalar[..8],
         &scalar[24..],
-        hex[..16].as_bytes(),
+        &hex.as_bytes()[..16],
         decimal.as_bytes(),
         base64.as_bytes(),
     ];

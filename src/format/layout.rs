@@ -96,7 +96,12 @@ impl IndexBuilder {
         name
     }
 
-    fn push(&mut self, descriptor: &Descriptor, artifact_type: Option<&str>, annotations: Vec<(&str, String)>) {
+    fn push(
+        &mut self,
+        descriptor: &Descriptor,
+        artifact_type: Option<&str>,
+        annotations: Vec<(&str, String)>,
+    ) {
         let Value::Object(mut members) = descriptor_value(descriptor) else { return };
         let annotations = annotations.into_iter().map(|(name, text)| (name, Value::String(text)));
         members.push(("annotations".to_owned(), object(annotations)));
