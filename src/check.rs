@@ -199,6 +199,10 @@ checks! {
             "A digest in a name is the digest of the image.";
         ReferenceAbsent "REFERENCE-ABSENT" Usage "image has no name: say --as",
             "The name of an image comes from --as, io.containerd.image.name or a full ref name.";
+        ReferenceAmbiguous "REFERENCE-AMBIGUOUS" Usage "image has more than one name: say --as",
+            "One name is an image's destination.";
+        PlatformSyntax "PLATFORM-SYNTAX" Usage "not a platform",
+            "A platform is os/architecture or os/architecture/variant.";
         ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image in the layout",
             "The layout has an entry of that name or digest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
@@ -398,7 +402,10 @@ mod tests {
         for check in Check::ALL {
             let id = check.id();
             assert!(seen.insert(id), "{id} stands twice");
-            assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+            assert!(
+                id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{id}"
+            );
             let message = check.message();
             let lower = message.starts_with("JSON") || !message.starts_with(char::is_uppercase);
             assert!(!message.ends_with('.') && lower, "{id}: {message}");

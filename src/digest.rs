@@ -112,7 +112,15 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(Digest::parse(empty), Ok(Digest::of(b"")));
-        for bad in ["", "sha256:", &empty[..70], &empty.to_uppercase(), &empty[7..], &format!("{empty}0"), &empty.replace('e', "E")] {
+        for bad in [
+            "",
+            "sha256:",
+            &empty[..70],
+            &empty.to_uppercase(),
+            &empty[7..],
+            &format!("{empty}0"),
+            &empty.replace('e', "E"),
+        ] {
             assert_eq!(Digest::parse(bad), Err(NotADigest), "{bad}");
         }
     }

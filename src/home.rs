@@ -253,7 +253,8 @@ fn check_home_mode(path: &Path, has_modes: bool) -> Result<()> {
     let found =
         if found.is_symlink() { fs::metadata(path).map_err(|error| unreadable(path, error))? } else { found };
     let mode = found.permissions().mode() & 0o777;
-    if !has_modes || mode & 0o077 == 0 {
+    let rights_of_others = mode & 0o077;
+    if !has_modes || rights_of_others == 0 {
         return Ok(());
     }
     let wanted = if found.is_dir() { "700" } else { "600" };
@@ -315,3 +316,230 @@ const EXTENSION: &str = ".key";
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const WITHOUT_MODES: [u64; 7] =
     [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0x6573_5546, 0x9660, 0x1501_3346];
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::keys::sealed::{Cost, Uses};
+    use crate::keys::signing::{Signer as _, SigningKey};
+    use crate::secret::{OsRandom, Passphrase};
+
+    fn check<T>(result: Result<T>) -> Option<Check> {
+        result.err().map(|error| error.check())
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn sealed() -> SealedKey {
+        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let passphrase = Passphrase::new(b"pass".to_vec());
+        SealedKey::seal(&key, Uses::default(), "", &passphrase, Cost::new(1 << 15).unwrap(), &mut OsRandom)
+            .ok()
+            .unwrap()
+    }
+
+    fn name(name: &str) -> KeyName {
+        KeyName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn names_have_one_spelling() {
+        for good in ["a", "0", "release", "release-2027", "a.b_c-d", &"a".repeat(64)] {
+            assert_eq!(KeyName::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "-a",
+            "_a",
+            "A",
+            "rElease",
+            "a/b",
+            "a b",
+            "a\0",
+            "ä",
+            "a\n",
+            &"a".repeat(65),
+        ] {
+            assert_eq!(check(KeyName::parse(bad)), Some(Check::KeyName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn init_makes_a_closed_home_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeAbsent));
+        assert_eq!(check(Home::open(folder.path())), Some(Check::HomeAbsent));
+        let home = Home::init(&path).ok().unwrap();
+        assert!(home.has_modes());
+        assert_eq!(home.path(), path);
+        assert!(home.keys().unwrap().is_empty());
+        assert_eq!(
+            (mode(&path), mode(&path.join("keys")), mode(&path.join("coldsign-home"))),
+            (0o700, 0o700, 0o600)
+        );
+        assert_eq!(check(Home::init(&path)), Some(Check::HomeExists));
+        assert_eq!(check(Home::init(&folder.path().join("absent/vault"))), Some(Check::FileWrite));
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        assert_eq!(check(Home::init(&file)), Some(Check::FileWrite));
+    }
+
+    #[test]
+    fn init_takes_a_directory_that_is_empty_or_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stick");
+        fs::create_dir(&path).unwrap();
+        chmod(&path, 0o755);
+        fs::write(path.join("coldsign-signer"), b"").unwrap();
+        assert_eq!(check(Home::init(&path)), Some(Check::HomeMode));
+        assert!(!path.join("keys").exists());
+        chmod(&path, 0o700);
+        assert!(Home::init(&path).is_ok());
+
+        let empty = folder.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        chmod(&empty, 0o755);
+        assert!(Home::init(&empty).is_ok());
+        assert_eq!(mode(&empty), 0o700);
+
+        // Power was lost before the marker was there.
+        let half = folder.path().join("half");
+        fs::create_dir_all(half.join("keys")).unwrap();
+        chmod(&half, 0o700);
+        chmod(&half.join("keys"), 0o700);
+        assert_eq!(check(Home::open(&half)), Some(Check::HomeAbsent));
+        assert!(Home::init(&half).is_ok());
+    }
+
+    #[test]
+    fn others_may_not_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        let home = Home::init(&path).ok().unwrap();
+        let key = home.store(&name("release"), &sealed()).unwrap();
+        assert_eq!(mode(&key), 0o600);
+        drop(home);
+        for (entry, good) in
+            [(path.clone(), 0o700), (path.join("keys"), 0o700), (path.join(MARKER), 0o600), (key, 0o600)]
+        {
+            for bad in [good | 0o040, good | 0o004, good | 0o010, good | 0o020] {
+                chmod(&entry, bad);
+                assert_eq!(check(Home::open(&path)), Some(Check::HomeMode), "{}", entry.display());
+            }
+            chmod(&entry, good);
+            assert!(Home::open(&path).is_ok());
+        }
+        chmod(&path, 0o755);
+        assert!(check_home_mode(&path, false).is_ok());
+    }
+
+    #[test]
+    fn no_links_pipes_or_other_markers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        drop(Home::init(&path));
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, MARK).unwrap();
+        for entry in ["keys/release.key", "keys/other", "link"] {
+            let entry = path.join(entry);
+            symlink(&elsewhere, &entry).unwrap();
+            assert_eq!(check(Home::open(&path)), Some(Check::HomeEntry), "{}", entry.display());
+            fs::remove_file(&entry).unwrap();
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &entry,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+                0,
+            )
+            .unwrap();
+            assert_eq!(check(Home::open(&path)), Some(Check::HomeEntry), "{}", entry.display());
+            fs::remove_file(&entry).unwrap();
+        }
+        assert!(Home::open(&path).is_ok());
+        // The home itself may be reached through a link.
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(Home::open(&link).is_ok());
+
+        let marker = path.join(MARKER);
+        fs::write(&marker, b"coldsign home 2\n").unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeAbsent));
+        fs::write(&marker, b"").unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeAbsent));
+        fs::remove_file(&marker).unwrap();
+        symlink(&elsewhere, &marker).unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeEntry));
+        fs::remove_file(&marker).unwrap();
+        files::create(&marker, 0o600, MARK).unwrap();
+        fs::remove_dir(path.join("keys")).unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeEntry));
+        symlink(folder.path(), path.join("keys")).unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeEntry));
+    }
+
+    #[test]
+    fn one_program_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        let home = Home::init(&path).ok().unwrap();
+        assert_eq!(check(Home::open(&path)), Some(Check::HomeLocked));
+        drop(home);
+        assert!(Home::open(&path).is_ok());
+    }
+
+    #[test]
+    fn keys_are_stored_once_and_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        let home = Home::init(&path).ok().unwrap();
+        let (one, two) = (sealed(), sealed());
+        let release = name("release");
+        let error = home.load(&release).err().unwrap();
+        assert_eq!(error.at(), format!("release in {}; it has none", path.display()));
+        assert_eq!(check(home.replace(&release, &one)), Some(Check::KeyAbsent));
+        let file = home.store(&release, &one).unwrap();
+        assert_eq!(file, path.join("keys/release.key"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), one.to_pem());
+        assert_eq!(check(home.store(&release, &two)), Some(Check::KeyExists));
+        assert_eq!(check(home.reserve(&release)), Some(Check::KeyExists));
+        assert_eq!(home.load(&release).ok().unwrap().public_key(), one.public_key());
+        home.replace(&release, &two).unwrap();
+        assert_eq!(home.load(&release).ok().unwrap().public_key(), two.public_key());
+        assert_eq!(mode(&file), 0o600);
+
+        home.store(&name("a"), &one).unwrap();
+        fs::write(path.join("keys/.half.key.partial"), b"x").unwrap();
+        fs::write(path.join("keys/README"), b"x").unwrap();
+        fs::write(path.join("keys/Upper.key"), b"x").unwrap();
+        assert_eq!(home.keys().unwrap(), [name("a"), name("release")]);
+        let error = home.load(&name("staging")).err().unwrap();
+        assert_eq!((error.check(), error.exit().code()), (Check::KeyAbsent, 40));
+        assert_eq!(error.at(), format!("staging in {}; it has: a, release", path.display()));
+
+        fs::write(&file, two.to_pem().replace("eyJj", "eyJk")).unwrap();
+        let error = home.load(&release).err().unwrap();
+        assert_eq!(
+            (error.check(), error.at(), error.exit().code()),
+            (Check::KeyDamaged, "keys/release.key", 42)
+        );
+        fs::write(&file, vec![b'x'; 64 * 1024 + 1]).unwrap();
+        assert_eq!(check(home.load(&release)), Some(Check::FileSize));
+        assert_eq!(
+            one.unlock(&Passphrase::new(b"pass".to_vec())).ok().unwrap().public_key(),
+            one.public_key()
+        );
+    }
+}

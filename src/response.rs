@@ -52,7 +52,11 @@ pub struct File {
 impl File {
     /// The bytes of the file, piece by piece.
     pub fn chunks(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
-        archive::chunks(self.blobs.iter().map(|(digest, blob)| (*digest, blob.as_ref())), &self.index, layout::OCI_LAYOUT)
+        archive::chunks(
+            self.blobs.iter().map(|(digest, blob)| (*digest, blob.as_ref())),
+            &self.index,
+            layout::OCI_LAYOUT,
+        )
     }
 
     /// How many bytes the file has.
@@ -72,11 +76,12 @@ impl File {
     /// The whole file in memory: for small ones and tests.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        self.chunks().fold(Vec::new(), |mut bytes, chunk| {
-            bytes.extend_from_slice(&chunk);
-            bytes
-        })
-        .into()
+        self.chunks()
+            .fold(Vec::new(), |mut bytes, chunk| {
+                bytes.extend_from_slice(&chunk);
+                bytes
+            })
+            .into()
     }
 }
 
@@ -166,10 +171,15 @@ impl Response {
     /// The layers of a `.sig` manifest, by lowest item number and key id.
     #[must_use]
     pub fn layers(&self, group: usize) -> Vec<Layer> {
-        let payloads = self.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+        let payloads =
+            self.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(place, unit)| {
-            let signatures = self.signers.values().filter_map(move |signer| signer.payloads.get(&(group, place)));
-            signatures.map(|signature| Layer { payload: unit.payload.clone(), signature: signature.as_bytes().to_vec() })
+            let signatures =
+                self.signers.values().filter_map(move |signer| signer.payloads.get(&(group, place)));
+            signatures.map(|signature| Layer {
+                payload: unit.payload.clone(),
+                signature: signature.as_bytes().to_vec(),
+            })
         });
         layers.collect()
     }
@@ -192,7 +202,9 @@ impl Response {
         for signer in self.signers.values() {
             let id = signer.key.id();
             for ((group, unit), signature) in &signer.payloads {
-                if let Some(unit) = self.request.sigs().get(*group).and_then(|group| group.payloads.get(*unit)) {
+                if let Some(unit) =
+                    self.request.sigs().get(*group).and_then(|group| group.payloads.get(*unit))
+                {
                     known.insert((id, unit.payload.digest, signature.as_bytes().into()));
                 }
             }
@@ -226,7 +238,8 @@ impl Response {
         payloads: impl IntoIterator<Item = (PayloadPlace, VerifiedSignature)>,
         statements: impl IntoIterator<Item = (usize, VerifiedSignature)>,
     ) -> Result<()> {
-        let (mut payloads, mut statements) = (payloads.into_iter().peekable(), statements.into_iter().peekable());
+        let (mut payloads, mut statements) =
+            (payloads.into_iter().peekable(), statements.into_iter().peekable());
         if payloads.peek().is_none() && statements.peek().is_none() {
             return Ok(());
         }
@@ -291,7 +304,11 @@ impl Response {
                 request: self.request.digest(),
             };
             let document = put(document::RESPONSE, document.render().into());
-            index.response(&put(OCI_MANIFEST, layout::render_manifest(&document).into()), &signer.key.id(), place);
+            index.response(
+                &put(OCI_MANIFEST, layout::render_manifest(&document).into()),
+                &signer.key.id(),
+                place,
+            );
         }
         Rendered { index: index.render(), own, sigs, referrers }
     }
@@ -327,8 +344,10 @@ impl Reader {
         let bundles = self.bundles(&response, &keys, known)?;
         for key in &keys {
             let id = key.id();
-            let payloads: Vec<_> = sigs.iter().flatten().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
-            let statements: Vec<_> = bundles.iter().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
+            let payloads: Vec<_> =
+                sigs.iter().flatten().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
+            let statements: Vec<_> =
+                bundles.iter().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
             check_response_unused(key, payloads.len() + statements.len())?;
             response.add(key, payloads, statements)?;
         }
@@ -366,7 +385,8 @@ impl Reader {
         for entry in &self.entries {
             let Entry::Response(manifest) = entry else { continue };
             let document = self.document(manifest, document::RESPONSE, Check::ResponseManifest)?;
-            let document = ResponseDocument::parse(document).map_err(|error| error.within("response document"))?;
+            let document =
+                ResponseDocument::parse(document).map_err(|error| error.within("response document"))?;
             check_response_request(&document, request)?;
             let key = check_response_key(&document)?;
             check_response_keys(&keys, &key)?;
@@ -376,9 +396,15 @@ impl Reader {
     }
 
     /// The signatures of the `.sig` manifests, each with its key's id.
-    fn sigs(&self, response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<Vec<Placed>>> {
+    fn sigs(
+        &self,
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<Vec<Placed>>> {
         let request = &response.request;
-        let groups: HashMap<String, usize> = request.sigs().iter().enumerate().map(|(place, group)| (sig_name(group), place)).collect();
+        let groups: HashMap<String, usize> =
+            request.sigs().iter().enumerate().map(|(place, group)| (sig_name(group), place)).collect();
         let plain = self.entries.iter().filter_map(|entry| match entry {
             Entry::Plain(digest, name) => Some((digest, name)),
             _ => None,
@@ -386,7 +412,9 @@ impl Reader {
         let plain: Vec<_> = plain.skip(request.items().len()).collect();
         let read = |(digest, name): &(&Digest, &Option<String>)| {
             let group = name.as_ref().and_then(|name| groups.get(name));
-            let group = *group.ok_or_else(|| Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig"))?;
+            let group = *group.ok_or_else(|| {
+                Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig")
+            })?;
             let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
             self.layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
@@ -394,9 +422,18 @@ impl Reader {
     }
 
     /// Which key made which layer: layers of one payload stand by key id, so each key is tried once.
-    fn layers(&self, group: usize, layers: &[Layer], response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<Placed>> {
-        let units = response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
-        let places: HashMap<Digest, usize> = units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
+    fn layers(
+        &self,
+        group: usize,
+        layers: &[Layer],
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<Placed>> {
+        let units =
+            response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+        let places: HashMap<Digest, usize> =
+            units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
         let mut tried: HashMap<usize, usize> = HashMap::new();
         let mut found = Vec::with_capacity(layers.len());
         for layer in layers {
@@ -418,17 +455,32 @@ impl Reader {
     }
 
     /// The signatures of the bundles, each with its key's id.
-    fn bundles(&self, response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<PlacedStatement>> {
+    fn bundles(
+        &self,
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<PlacedStatement>> {
         let request = &response.request;
-        let places: HashMap<Digest, usize> = request.statements().iter().enumerate().map(|(place, unit)| (unit.statement.digest, place)).collect();
-        let referrers: Vec<&Digest> = self.entries.iter().filter_map(|entry| match entry {
-            Entry::Referrer(digest) => Some(digest),
-            _ => None,
-        }).collect();
+        let places: HashMap<Digest, usize> = request
+            .statements()
+            .iter()
+            .enumerate()
+            .map(|(place, unit)| (unit.statement.digest, place))
+            .collect();
+        let referrers: Vec<&Digest> = self
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Referrer(digest) => Some(digest),
+                _ => None,
+            })
+            .collect();
         let read = |digest: &&Digest| {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
             let bundle = bundle::read_referrer(self.blob(digest)?).map_err(|error| error.within(digest))?;
-            let (statement, key_id, signature) = bundle::read(self.blob(&bundle)?).map_err(|error| error.within(bundle))?;
+            let (statement, key_id, signature) =
+                bundle::read(self.blob(&bundle)?).map_err(|error| error.within(bundle))?;
             let place = *places.get(&statement).ok_or_else(stranger)?;
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
             let message = response.statement_message(place).ok_or_else(stranger)?;
@@ -478,15 +530,27 @@ type Placed = (Digest, (PayloadPlace, VerifiedSignature));
 type PlacedStatement = (Digest, (usize, VerifiedSignature));
 
 /// The signature, if it verifies; not computed again where the same one is known to.
-fn verified(known: Option<&VerifiedSignature>, key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<VerifiedSignature> {
+fn verified(
+    known: Option<&VerifiedSignature>,
+    key: &PublicKey,
+    message: &[u8],
+    signature: &[u8],
+) -> Option<VerifiedSignature> {
     match known.filter(|known| known.as_bytes() == signature) {
         Some(known) => Some(known.clone()),
         None => VerifiedSignature::check(key, message, signature),
     }
 }
 
-fn keep_smaller<P: Ord>(signatures: &mut BTreeMap<P, VerifiedSignature>, place: P, signature: VerifiedSignature) {
-    signatures.entry(place).and_modify(|kept| *kept = kept.clone().min(signature.clone())).or_insert(signature);
+fn keep_smaller<P: Ord>(
+    signatures: &mut BTreeMap<P, VerifiedSignature>,
+    place: P,
+    signature: VerifiedSignature,
+) {
+    signatures
+        .entry(place)
+        .and_modify(|kept| *kept = kept.clone().min(signature.clone()))
+        .or_insert(signature);
 }
 
 fn sig_name(group: &SigGroup) -> String {
@@ -495,7 +559,11 @@ fn sig_name(group: &SigGroup) -> String {
 
 /// LAYOUT-VERSION: `oci-layout` byte for byte.
 fn check_layout_version(archive: &Archive) -> Result<()> {
-    if archive.layout == layout::OCI_LAYOUT { Ok(()) } else { Err(Error::new(Check::LayoutVersion, "oci-layout")) }
+    if archive.layout == layout::OCI_LAYOUT {
+        Ok(())
+    } else {
+        Err(Error::new(Check::LayoutVersion, "oci-layout"))
+    }
 }
 
 /// RESPONSE-REQUEST: the response document names this request.
@@ -522,7 +590,9 @@ fn check_response_keys(keys: &[PublicKey], next: &PublicKey) -> Result<()> {
         return Err(Error::new(Check::ResponseKeys, "").detail("at most 8"));
     }
     if keys.last().is_some_and(|last| last.id() >= next.id()) {
-        return Err(Error::new(Check::LayoutIndex, "index.json").detail("responses stand by key id, each key once"));
+        return Err(
+            Error::new(Check::LayoutIndex, "index.json").detail("responses stand by key id, each key once")
+        );
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn check_self_test() -> Result<Vec<&'static str>> {
     run(&TESTS)
 }
 
-fn run(tests: &[(&'static str, fn() -> Option<()>)]) -> Result<Vec<&'static str>> {
+fn run(tests: &[Test]) -> Result<Vec<&'static str>> {
     tests
         .iter()
         .map(|(name, test)| match test() {
@@ -61,7 +61,10 @@ fn run(tests: &[(&'static str, fn() -> Option<()>)]) -> Result<Vec<&'static str>
         .collect()
 }
 
-const TESTS: [(&str, fn() -> Option<()>); 9] = [
+/// The name of a primitive, and whether it gives its answer.
+type Test = (&'static str, fn() -> Option<()>);
+
+const TESTS: [Test; 9] = [
     ("sha256", sha256),
     ("hmac", hmac),
     ("p256", p256),
@@ -123,7 +126,7 @@ fn xchacha20_poly1305() -> Option<()> {
     (sealed == XCHACHA_SEALED && opened == XCHACHA_TEXT && refused).then_some(())
 }
 
-/// NaCl 20110221, tests/secretbox.c.
+/// `NaCl` 20110221, tests/secretbox.c.
 fn secretbox() -> Option<()> {
     let sealed = secretbox_seal(&SECRETBOX_KEY, &SECRETBOX_NONCE, &SECRETBOX_TEXT);
     let opened = secretbox_open(&SECRETBOX_KEY, &SECRETBOX_NONCE, &SECRETBOX_SEALED)?;

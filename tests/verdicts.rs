@@ -25,7 +25,8 @@ fn cases(name: &str) -> Value {
 }
 
 fn demand(key: &PathBuf, arguments: &Value) -> Demand {
-    let arguments: Vec<&str> = arguments.as_array().into_iter().flatten().map(|text| text.as_str().unwrap()).collect();
+    let arguments: Vec<&str> =
+        arguments.as_array().into_iter().flatten().map(|text| text.as_str().unwrap()).collect();
     let annotations: BTreeMap<String, String> = arguments
         .chunks(2)
         .map(|pair| {
@@ -34,7 +35,12 @@ fn demand(key: &PathBuf, arguments: &Value) -> Demand {
             (key.to_owned(), value.to_owned())
         })
         .collect();
-    Demand { keys: vec![PublicKey::from_pem(&std::fs::read(key).unwrap()).unwrap()], annotations, claims: true, threshold: 1 }
+    Demand {
+        keys: vec![PublicKey::from_pem(&std::fs::read(key).unwrap()).unwrap()],
+        annotations,
+        claims: true,
+        threshold: 1,
+    }
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -45,15 +51,30 @@ fn subject(cases: &Value) -> Digest {
     Digest::parse(text(cases, "image_digest")).unwrap()
 }
 
-fn judge(media_type: &str, manifest: &[u8], payloads: &BTreeMap<Digest, Bytes>, subject: &Digest, demand: &Demand) -> Result<Vec<Valid>> {
+fn judge(
+    media_type: &str,
+    manifest: &[u8],
+    payloads: &BTreeMap<Digest, Bytes>,
+    subject: &Digest,
+    demand: &Demand,
+) -> Result<Vec<Valid>> {
     let payload = |descriptor: &Descriptor| {
-        payloads.get(&descriptor.digest).cloned().ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))
+        payloads
+            .get(&descriptor.digest)
+            .cloned()
+            .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))
     };
     let found = FoundSig { media_type, manifest, payload: &payload };
     conclude(Verifier::default().judge_sig(&found, subject, demand)?, demand)
 }
 
-fn compare(name: &str, expected: &str, outcome: Result<Vec<Valid>>, refusals: &[(&str, Check)], named: &mut Vec<String>) {
+fn compare(
+    name: &str,
+    expected: &str,
+    outcome: Result<Vec<Valid>>,
+    refusals: &[(&str, Check)],
+    named: &mut Vec<String>,
+) {
     let known = refusals.iter().find(|(case, _)| *case == name).map(|(_, check)| *check);
     match (expected, outcome) {
         ("accept", Ok(valid)) => assert!(!valid.is_empty() && known.is_none(), "{name}"),
@@ -82,7 +103,8 @@ fn sig_cases() {
         });
         let demand = demand(&folder("sig/k.pub"), &case["verify_args"]);
         let manifest = text(case, "manifest_raw").as_bytes();
-        let outcome = judge(text(case, "manifest_content_type"), manifest, &payloads.collect(), &subject, &demand);
+        let outcome =
+            judge(text(case, "manifest_content_type"), manifest, &payloads.collect(), &subject, &demand);
         compare(text(case, "name"), text(case, "expected"), outcome, SIG_REFUSALS, &mut named);
     }
     assert_eq!(named.len(), SIG_REFUSALS.len(), "a stale row in the table of refusals");
@@ -100,7 +122,12 @@ fn referrer_cases() {
             let manifest: Value = serde_json::from_str(text(referrer, "manifest_raw")).unwrap();
             let media_type = text(&manifest["layers"][0], "mediaType");
             if media_type.starts_with("application/vnd.dev.sigstore.bundle") {
-                verdicts.push(Verifier::default().judge_bundle(text(referrer, "bundle_raw").as_bytes(), media_type, &subject, &demand));
+                verdicts.push(Verifier::default().judge_bundle(
+                    text(referrer, "bundle_raw").as_bytes(),
+                    media_type,
+                    &subject,
+                    &demand,
+                ));
             }
         }
         let outcome = conclude(verdicts, &demand);
@@ -121,12 +148,21 @@ fn peers_sigs_and_referrers() {
         let valid = match text(case, "kind") {
             "sig" => {
                 let payload = Bytes::from(read("payload"));
-                judge(OCI_MANIFEST, &read("manifest"), &BTreeMap::from([(Digest::of(&payload), payload)]), &subject, &demand)
+                judge(
+                    OCI_MANIFEST,
+                    &read("manifest"),
+                    &BTreeMap::from([(Digest::of(&payload), payload)]),
+                    &subject,
+                    &demand,
+                )
             }
             "referrer" => {
                 let manifest: Value = serde_json::from_slice(&read("manifest")).unwrap();
                 let media_type = text(&manifest["layers"][0], "mediaType");
-                conclude(vec![Verifier::default().judge_bundle(&read("bundle"), media_type, &subject, &demand)], &demand)
+                conclude(
+                    vec![Verifier::default().judge_bundle(&read("bundle"), media_type, &subject, &demand)],
+                    &demand,
+                )
             }
             // Layouts are verified by the program (tests/cli.rs), blob bundles by no command yet.
             "layout" | "bundle" => continue,

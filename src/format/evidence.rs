@@ -169,7 +169,8 @@ impl Manifest {
         let annotations = read_annotations(&value)?;
         let media_type = media_type.to_owned();
         if is_index(&media_type) {
-            let children = value.get("manifests").and_then(Value::as_array).ok_or_else(|| member("manifests"))?;
+            let children =
+                value.get("manifests").and_then(Value::as_array).ok_or_else(|| member("manifests"))?;
             check_evidence_empty_index(children)?;
             let manifests = children.iter().map(read_child).collect::<Result<_>>()?;
             return Ok(Self::Index(Index { media_type, artifact_type, manifests, subject, annotations }));
@@ -205,7 +206,8 @@ impl Config {
             return Err(member("an object is wanted"));
         }
         check_evidence_media_type(&value, &image.config.media_type)?;
-        let diff_ids = value.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
+        let diff_ids =
+            value.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
         let labels = match value.get("config").and_then(|config| config.get("Labels")) {
             None | Some(Value::Null) => Vec::new(),
             Some(labels) => read_map(labels, "Labels")?,
@@ -241,12 +243,20 @@ pub fn check_evidence_platform(child: &Child, config: &Config) -> Result<()> {
 /// EVIDENCE-SIZE: the bytes are as many as the descriptor says, and not more than a manifest may have.
 fn check_evidence_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
     if bytes.len() > limits::MANIFEST {
-        return Err(Error::new(Check::BlobSize, "").detail(format!("{} bytes, at most {}", bytes.len(), limits::MANIFEST)));
+        return Err(Error::new(Check::BlobSize, "").detail(format!(
+            "{} bytes, at most {}",
+            bytes.len(),
+            limits::MANIFEST
+        )));
     }
     if u64::try_from(bytes.len()) == Ok(descriptor.size) {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceSize, "").detail(format!("descriptor {}, bytes {}", descriptor.size, bytes.len())))
+    Err(Error::new(Check::EvidenceSize, "").detail(format!(
+        "descriptor {}, bytes {}",
+        descriptor.size,
+        bytes.len()
+    )))
 }
 
 /// EVIDENCE-KIND: OCI or Docker schema 2, image or index; anything else by its name.
@@ -284,9 +294,13 @@ fn check_evidence_empty_index(children: &[Value]) -> Result<()> {
 /// EVIDENCE-SIGNATURE: signatures are not signed.
 fn check_evidence_signature(layers: &[Descriptor]) -> Result<()> {
     let signature = |layer: &&Descriptor| {
-        layer.media_type == super::payload::MEDIA_TYPE || layer.media_type.starts_with(super::bundle::MEDIA_TYPE_PREFIX)
+        layer.media_type == super::payload::MEDIA_TYPE
+            || layer.media_type.starts_with(super::bundle::MEDIA_TYPE_PREFIX)
     };
-    layers.iter().find(signature).map_or(Ok(()), |layer| Err(Error::new(Check::EvidenceSignature, &layer.media_type)))
+    layers
+        .iter()
+        .find(signature)
+        .map_or(Ok(()), |layer| Err(Error::new(Check::EvidenceSignature, &layer.media_type)))
 }
 
 /// EVIDENCE-LAYERS: as many `diff_ids` as layers.
@@ -294,8 +308,11 @@ fn check_evidence_layers(config: &Config, image: &ImageManifest) -> Result<()> {
     if config.diff_ids == image.layers.len() {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceLayers, image.config.digest)
-        .detail(format!("{} layers, {} diff_ids", image.layers.len(), config.diff_ids)))
+    Err(Error::new(Check::EvidenceLayers, image.config.digest).detail(format!(
+        "{} layers, {} diff_ids",
+        image.layers.len(),
+        config.diff_ids
+    )))
 }
 
 /// EVIDENCE-DATA: embedded data has the size and digest of its descriptor (image-spec, descriptor.md "Embedded content").

@@ -76,7 +76,9 @@ impl Value {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().find(|(member, _)| member == name).map(|(_, value)| value),
+            Self::Object(members) => {
+                members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -215,7 +217,11 @@ fn check_json_canonical(value: &Value, bytes: &[u8]) -> Result<()> {
 }
 
 fn place(error: &serde_json::Error) -> String {
-    if error.line() == 0 { String::new() } else { format!("line {}, column {}", error.line(), error.column()) }
+    if error.line() == 0 {
+        String::new()
+    } else {
+        format!("line {}, column {}", error.line(), error.column())
+    }
 }
 
 /// What a visitor refused; serde's errors are text, so the check travels beside them.
@@ -276,7 +282,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
         // serde_json calls this for negative integers only; none is an integer of ours, so the rounding is harmless.
-        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "shown or refused, never computed with")]
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "shown or refused, never computed with"
+        )]
         Ok(Value::Number(value as f64))
     }
 
@@ -329,7 +339,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
         if folded {
             let mut lower: Vec<String> = members.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
             lower.sort_unstable();
-            if let Some(twin) = lower.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first())) {
+            if let Some(twin) =
+                lower.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first()))
+            {
                 return Err(self.fault.refuse(Check::JsonFold, twin.cloned().unwrap_or_default()));
             }
         }
@@ -368,10 +380,16 @@ mod tests {
         ] {
             assert_eq!(refused(text, Names::Folded), check, "{}", String::from_utf8_lossy(text));
         }
-        assert!(Value::parse("{\"Labels\":{\"a\":1,\"A\":2,\"\u{212a}\":3}}".as_bytes(), 3, Names::Folded).is_ok());
+        assert!(
+            Value::parse("{\"Labels\":{\"a\":1,\"A\":2,\"\u{212a}\":3}}".as_bytes(), 3, Names::Folded)
+                .is_ok()
+        );
         assert_eq!(refused(b"{\"Labels\":{\"a\":1,\"a\":2}}", Names::Folded), Check::JsonDuplicate);
         let many: Vec<String> = (0..20).map(|n| format!("\"m{n}\":0")).collect();
-        assert_eq!(refused(format!("{{{},\"m3\":0}}", many.join(",")).as_bytes(), Names::Exact), Check::JsonDuplicate);
+        assert_eq!(
+            refused(format!("{{{},\"m3\":0}}", many.join(",")).as_bytes(), Names::Exact),
+            Check::JsonDuplicate
+        );
     }
 
     #[test]
@@ -388,7 +406,12 @@ mod tests {
             (b"{\"a\":-0}", Check::DocumentNumber),
             (b"{\"a\":\"\\u0041\"}", Check::JsonCanonical),
         ] {
-            assert_eq!(Value::parse_document(text).unwrap_err().check(), check, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                Value::parse_document(text).unwrap_err().check(),
+                check,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 

@@ -67,7 +67,8 @@ impl Payload {
         let reference = reference.ok_or_else(|| refuse("identity has exactly docker-reference, a string"))?;
         let digest = members(image, [names.digest]).and_then(|[digest]| digest.as_str());
         let digest = digest.ok_or_else(|| refuse("image has exactly docker-manifest-digest, a string"))?;
-        let digest = Digest::parse(digest).map_err(|error| refuse("docker-manifest-digest").caused_by(error))?;
+        let digest =
+            Digest::parse(digest).map_err(|error| refuse("docker-manifest-digest").caused_by(error))?;
         let kind = kind.as_str().ok_or_else(|| refuse("type is a string"))?;
         check_payload_type(kind)?;
         let optional = match optional {

@@ -18,7 +18,9 @@ pub const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 #[must_use]
 pub fn render(digest: &Digest, annotations: &BTreeMap<String, String>) -> Vec<u8> {
     let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"");
+    out.extend_from_slice(
+        b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"",
+    );
     out.extend_from_slice(digest.hex().as_bytes());
     out.extend_from_slice(b"\"},\"annotations\":{");
     for (number, (key, value)) in annotations.iter().enumerate() {
@@ -63,7 +65,9 @@ impl Statement {
         if subjects.is_empty() || subjects.len() > SUBJECTS {
             return Err(refuse("it has 1 to 1,024 subjects"));
         }
-        let subjects = subjects.iter().map(|subject| Subject::read(subject).ok_or_else(|| refuse("a subject has a digest")));
+        let subjects = subjects
+            .iter()
+            .map(|subject| Subject::read(subject).ok_or_else(|| refuse("a subject has a digest")));
         Ok(Self { subjects: subjects.collect::<Result<_>>()?, predicate_type })
     }
 
@@ -76,7 +80,10 @@ impl Statement {
     /// The annotations of the first subject with this digest; `None` where no subject has it.
     #[must_use]
     pub fn annotations_of(&self, digest: &Digest) -> Option<&[(String, Value)]> {
-        self.subjects.iter().find(|subject| subject.digest == Some(*digest)).map(|subject| subject.annotations.as_slice())
+        self.subjects
+            .iter()
+            .find(|subject| subject.digest == Some(*digest))
+            .map(|subject| subject.annotations.as_slice())
     }
 }
 

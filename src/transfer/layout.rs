@@ -137,8 +137,12 @@ impl Layout {
         if let Some(attached) = self.attached.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             return Ok(look(attached));
         }
-        let scanned = self.scan()?;
+        // Held while scanning, so that many readers at once scan once.
         let mut attached = self.attached.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attached) = attached.as_ref() {
+            return Ok(look(attached));
+        }
+        let scanned = self.scan()?;
         Ok(look(attached.insert(scanned)))
     }
 
