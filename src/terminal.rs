@@ -225,11 +225,11 @@ impl Terminal {
         loop {
             match rustix::io::read(rustix::stdio::stdin(), &mut byte) {
                 Ok(0) if line.is_empty() => {
-                    return Err(Error::new(Check::OperatorRefused, "the input ended"));
+                    return Err(refused("the input ended"));
                 }
                 Ok(0) => return Ok(line),
                 Ok(_) if byte == *b"\n" => return Ok(line),
-                Ok(_) if refusals.contains(&byte[0]) => return Err(Error::new(Check::OperatorRefused, "")),
+                Ok(_) if refusals.contains(&byte[0]) => return Err(refused("")),
                 Ok(_) if line.len() == LINE => {
                     return Err(Error::new(Check::TerminalFailed, "line is longer than 4096 bytes"));
                 }
@@ -239,6 +239,11 @@ impl Terminal {
             }
         }
     }
+}
+
+/// OPERATOR-REFUSED: the person says no, or is not there any more.
+pub(crate) fn refused(how: &str) -> Error {
+    Error::new(Check::OperatorRefused, how).detail("nothing was signed or written")
 }
 
 /// Bytes of a typed line: what a Linux terminal gives at most.
@@ -429,7 +434,7 @@ impl Pages {
                     }
                 },
                 Key::Back => at = at.saturating_sub(1),
-                Key::Refuse => return Err(Error::new(Check::OperatorRefused, "")),
+                Key::Refuse => return Err(refused("")),
                 Key::Image(number) => {
                     if let Some(lines) = image(number) {
                         self.all_of(console, number, &lines)?;
@@ -475,7 +480,7 @@ impl Pages {
                 "Enter more or back to the pages, b back to the pages, q refuse: ",
             )?) {
                 Key::Back => return Ok(()),
-                Key::Refuse => return Err(Error::new(Check::OperatorRefused, "")),
+                Key::Refuse => return Err(refused("")),
                 _ => at += 1,
             }
         }
@@ -564,7 +569,7 @@ impl<'a> Script<'a> {
         self.screen.push_str(&harmless(prompt));
         let typed = (self.person)(prompt, &self.screen);
         self.screen.push('\n');
-        typed.ok_or_else(|| Error::new(Check::OperatorRefused, "the input ended"))
+        typed.ok_or_else(|| refused("the input ended"))
     }
 }
 
