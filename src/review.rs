@@ -107,10 +107,10 @@ impl<'r> Review<'r> {
         check_approval(approve, console)?;
         let terms = filled("", &[format!("{}, {terms}", self.counts())], "");
         if let Some(approve) = approve {
+            check_approval_other(approve, &self.request.digest())?;
             console.say_all(&self.summary())?;
             console.say_all(&self.rows())?;
             console.say_all(&terms)?;
-            check_approval_other(approve, &self.request.digest())?;
             console.say("ok: --approve names this request")?;
         } else {
             let pages = Pages::new(self.summary(), self.sections(), console.height());

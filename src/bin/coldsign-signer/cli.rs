@@ -133,12 +133,15 @@ Example:
         memory: Memory,
     },
     /// Write a key in another program's format
-    #[command(after_help = "\
+    #[command(
+        override_usage = "coldsign-signer key export [OPTIONS] --format cosign -o FILE NAME",
+        after_help = "\
 cosign's format has no uses: whoever holds the file and its passphrase can sign
 anything with it. The passphrase of the file is one of its own.
 
 Example:
-  coldsign-signer key export release --format cosign -o cosign.key")]
+  coldsign-signer key export release --format cosign -o cosign.key"
+    )]
     Export {
         /// The key's name
         name: String,

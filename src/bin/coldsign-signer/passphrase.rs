@@ -97,7 +97,7 @@ pub(crate) fn choose(console: &mut dyn Console, given: Option<Passphrase>, name:
 }
 
 /// PASSPHRASE-SOURCE: there is a person to ask.
-fn check_passphrase_source(console: &dyn Console) -> Result<()> {
+pub(crate) fn check_passphrase_source(console: &dyn Console) -> Result<()> {
     if console.is_terminal() {
         return Ok(());
     }

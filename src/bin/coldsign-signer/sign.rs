@@ -67,7 +67,13 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
         let uses = key.sealed.uses();
         console.say(&format!("ok  key {name}: {kind}, use {uses}; all but the signatures rendered"))?;
     }
-    let most = rendered.size().saturating_add(room_for(response.request(), keys.len()));
+    let all = response.request().items().len();
+    let (pending, done): (Vec<&Asked>, Vec<&Asked>) =
+        keys.iter().partition(|key| signed_items(&response, key, forms) < all);
+    if !pending.is_empty() && passphrases.is_empty() {
+        passphrase::check_passphrase_source(console)?;
+    }
+    let most = rendered.size().saturating_add(room_for(response.request(), pending.len()));
     let here = output.available()?;
     output.reserve(most)?;
     console.say(&format!("ok  room for the response: {} of {} here", size(most), size(here)))?;
@@ -75,9 +81,6 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
         let id = short(&signer.key().id());
         console.say(&format!("signed already: {id}, every signature verified"))?;
     }
-    let all = response.request().items().len();
-    let (pending, done): (Vec<&Asked>, Vec<&Asked>) =
-        keys.iter().partition(|key| signed_items(&response, key, forms) < all);
     for key in done {
         console.say(&format!(
             "already signed by {}: {all} of {}",
