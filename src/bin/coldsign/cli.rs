@@ -18,9 +18,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a request: images with their manifests and configs, for the sealed signer
+    /// Write a request for the signer: manifests and configs of images
     Export(Export),
-    /// Show what a request, a response or a public key holds, to be printed
+    /// Show what a request, response or public key holds, to be printed
     Inspect(Inspect),
     /// Check a response and put its signatures beside the images
     Import(Import),
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     TrustedRoot(TrustedRoot),
 }
 
-/// Write a request: images with their manifests and configs, for the sealed signer
+/// Write a request for the signer: manifests and configs of images
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An image is oci:DIR[:REF] or oci-archive:FILE[:REF]. REF is a name or tag in
@@ -77,7 +77,7 @@ pub(crate) struct Export {
     pub(crate) output: PathBuf,
 }
 
-/// Show what a request, a response or a public key holds, to be printed
+/// Show what a request, response or public key holds, to be printed
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The words of a request are for paper that goes to the sealed side:
