@@ -314,7 +314,7 @@ impl Entries {
         for entry in self.images().take(LISTED) {
             let digest = entry.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string());
             let name = entry.image_name().or(entry.ref_name()).unwrap_or("no name");
-            error = error.detail(format!("it has {name}  {}", digest.unwrap_or_default()));
+            error = error.detail(format!("it has {name} {}", digest.unwrap_or_default()));
         }
         match self.images().count().checked_sub(LISTED) {
             Some(more) if more > 0 => error.detail(format!("and {more} more")),
