@@ -42,7 +42,11 @@ fn the_whole_way() {
             .args(more)
             .expect(51);
         // The second image is in another layout.
-        outcome.stdout("").snapshot(if more.is_empty() { "trip-06-import-partial" } else { "trip-06-dry-run" });
+        outcome.stdout("").snapshot(if more.is_empty() {
+            "trip-06-import-partial"
+        } else {
+            "trip-06-dry-run"
+        });
         assert_eq!(before == station.below(name), !more.is_empty());
     }
     station
@@ -82,7 +86,9 @@ fn two_signers() {
     station.coldsign().args(["combine", "a.tar", "b.tar", "-o", "c.tar"]).expect(0).snapshot("two-combine");
     station.coldsign().args(["combine", "b.tar", "a.tar", "a.tar", "-o", "d.tar"]).expect(0);
     station.sign("a.tar", &["--key", "second"], "e.tar").snapshot("two-second-signer");
-    station.sign("request.tar", &["--key", "second", "--key", "release"], "f.tar").snapshot("two-keys-at-once");
+    station
+        .sign("request.tar", &["--key", "second", "--key", "release"], "f.tar")
+        .snapshot("two-keys-at-once");
     for other in ["d.tar", "e.tar", "f.tar"] {
         station.same(other, "c.tar");
     }
