@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use coldsign::home::{Home, KeyName};
 use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::sealed::{Cost, SealedKey, Use, Uses};
 use coldsign::response::Response;
@@ -37,10 +37,12 @@ impl Station {
         sandbox.fixture("format/index", "layout").fixture("format/single", "single");
         sandbox.fixture("format/one.pub", "release.pub").fixture("format/two.pub", "second.pub");
         sandbox.write("pass", format!("{PASS}\n")).write("pass2", format!("{PASS2}\n"));
-        let home = Home::init(&sandbox.path("vault")).unwrap();
-        for (name, sealed) in sealed() {
-            home.store(&KeyName::parse(name).unwrap(), &SealedKey::from_pem(sealed.as_bytes()).unwrap())
-                .unwrap();
+        // By the program: a lock of ours would live on in every child that another test starts meanwhile.
+        sandbox.signer().args(["--home", "vault", "init"]).expect(0);
+        for (name, pem) in sealed() {
+            let path = sandbox.path(format!("vault/keys/{name}.key"));
+            fs::write(&path, pem).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         Self(sandbox)
     }
