@@ -12,9 +12,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::archive::{self, Blobs};
 use crate::format::document::{self, Item, RequestDocument, annotations_value};
-use crate::format::evidence::{Config, Descriptor, Manifest, check_evidence_platform};
+use crate::format::evidence::{Config, Descriptor, Manifest, OCI_MANIFEST, check_evidence_platform};
 use crate::format::json::canonical;
-use crate::format::layout::{self, IndexBuilder};
+use crate::format::layout::IndexBuilder;
 use crate::format::reference::{Destination, Identity, Repository, Target};
 use crate::format::{bundle, payload, signature, statement};
 use crate::limits;
@@ -582,83 +582,87 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
     Ok(())
 }
 
-/// REQUEST-SIZE: with 8 keys and both forms the response stays within every limit.
+/// REQUEST-SIZE: with 8 keys and both forms, each signature as long as this format allows for, the response stays
+/// within every limit. Lengths are computed, nothing is rendered more than once: the keys' bundles differ in no length.
 fn check_request_size(request: &Request) -> Result<()> {
-    let refuse = |what: &str, found: u64, limit: u64| {
-        Err(Error::new(Check::RequestSize, "")
-            .detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
+    let refuse = |what: &str, found: usize, limit: u64| {
+        let error = Error::new(Check::RequestSize, "");
+        Err(error.detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
     };
-    let size = |bytes: &[u8]| archive::member_size(bytes.len());
-    let mut total = archive::END_SIZE + archive::member_size(layout::OCI_LAYOUT.len());
-    let mut blobs = request.blobs.len() + 3;
-    total += request.blobs.values().map(|blob| size(blob)).sum::<u64>()
-        + 2 * archive::member_size(2048)
-        + size(&request.bytes);
-    // One signature of the largest size that this format allows for, in every place.
+    let member = |size: usize| usize::try_from(archive::member_size(size)).unwrap_or(usize::MAX);
     let largest = vec![0_u8; limits::SIGNATURE_BASE64 / 4 * 3];
     let mut index = IndexBuilder::default();
+    let mut total = 0;
+    let mut blobs = request.blobs.len() + REQUEST_OWN;
+    total += request.blobs.values().map(|blob| member(blob.len())).sum::<usize>();
     index.request(&Descriptor::of(document::REQUEST, &request.bytes));
     for item in request.items() {
         index.item(item.number, &item.destination, &item.subject);
     }
     for group in &request.sigs {
-        let layers: Vec<signature::Layer> = group
-            .payloads
-            .iter()
-            .flat_map(|unit| {
-                vec![
-                    signature::Layer { payload: unit.payload.clone(), signature: largest.clone() };
-                    limits::KEYS
-                ]
-            })
-            .collect();
-        if layers.len() > limits::SIG_LAYERS {
-            return refuse("layers of one .sig", u64::try_from(layers.len()).unwrap_or(u64::MAX), 1000);
+        let layers = group.payloads.len() * limits::KEYS;
+        if layers > limits::SIG_LAYERS {
+            return refuse("layers of one .sig", layers, 1000);
         }
-        let rendered = signature::render(&layers);
-        total += size(&rendered.manifest) + size(&rendered.config);
+        let layer = |unit: &PayloadUnit| signature::Layer {
+            payload: unit.payload.clone(),
+            signature: largest.clone(),
+        };
+        let once = signature::render(&group.payloads.iter().map(layer).collect::<Vec<_>>());
+        // Each key adds the same layers again; the head counted with them is room to spare.
+        total += member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
         blobs += 2;
-        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &rendered.manifest);
+        let manifest = Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) };
         index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, group.lowest == 1);
     }
+    let once = index.size();
     for unit in &request.statements {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
-        let rendered = bundle::render(statement, &request.digest, &largest);
-        if rendered.len() > limits::MANIFEST {
-            return refuse(
-                "bytes of one bundle",
-                u64::try_from(rendered.len()).unwrap_or(u64::MAX),
-                4 * limits::MIB,
-            );
+        let bundle = bundle::render(statement, &request.digest, &largest);
+        if bundle.len() > limits::MANIFEST {
+            return refuse("bytes of one bundle", bundle.len(), 4 * limits::MIB);
         }
-        let descriptor = Descriptor::of(bundle::MEDIA_TYPE, &rendered);
-        let referrer = bundle::render_referrer(&descriptor, &unit.subject);
-        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &referrer);
-        for _ in 0..limits::KEYS {
-            total += size(&rendered) + size(&referrer);
-            blobs += 2;
-            index.referrer(&manifest, &unit.subject.digest, &request.digest, unit.lowest);
-        }
+        let referrer = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &bundle), &unit.subject);
+        total += limits::KEYS * (member(bundle.len()) + member(referrer.len()));
+        blobs += limits::KEYS * 2;
+        index.referrer(
+            &Descriptor::of(OCI_MANIFEST, &referrer),
+            &unit.subject.digest,
+            &request.digest,
+            unit.lowest,
+        );
     }
-    for place in 1..=u64::try_from(limits::KEYS).unwrap_or(0) {
-        total += 2 * archive::member_size(1024);
-        blobs += 2;
-        index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, place);
-    }
-    let index = index.render();
-    total += size(&index);
-    if index.len() > limits::DOCUMENT || request.bytes.len() > limits::DOCUMENT {
-        let found = u64::try_from(index.len().max(request.bytes.len())).unwrap_or(u64::MAX);
-        return refuse("bytes of index.json or the document", found, 64 * limits::MIB);
+    index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, 1);
+    blobs += limits::KEYS * 2;
+    let index = once + (index.size() - once) * limits::KEYS + INDEX_FRAME;
+    total += member(index)
+        + member(request.bytes.len())
+        + limits::KEYS * 2 * member(RESPONSE_DOCUMENT)
+        + ARCHIVE_FRAME;
+    if index.max(request.bytes.len()) > limits::DOCUMENT {
+        return refuse(
+            "bytes of index.json or the document",
+            index.max(request.bytes.len()),
+            64 * limits::MIB,
+        );
     }
     if blobs > limits::BLOBS {
-        return refuse("blobs", u64::try_from(blobs).unwrap_or(u64::MAX), 250_000);
+        return refuse("blobs", blobs, 250_000);
     }
-    if total > limits::FILE {
-        return refuse("bytes of the file", total, limits::FILE);
+    if u64::try_from(total).is_ok_and(|total| total <= limits::FILE) {
+        return Ok(());
     }
-    Ok(())
+    refuse("bytes of the file", total, limits::FILE)
 }
+
+/// Blobs of a request besides evidence, payloads and statements: its document, its manifest, the empty config.
+const REQUEST_OWN: usize = 3;
+/// Bytes of a response document or its manifest, at most.
+const RESPONSE_DOCUMENT: usize = 1024;
+/// Bytes of `index.json` around its entries, at most.
+const INDEX_FRAME: usize = 256;
+/// Bytes of a file besides what is counted: `oci-layout`, empty config, request manifest, the end.
+const ARCHIVE_FRAME: usize = 8192;
 
 fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
     let mut groups: Vec<SigGroup> = Vec::new();

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::bundle;
 use crate::format::document::{self, descriptor_value, object};
 use crate::format::evidence::{Descriptor, OCI_INDEX, OCI_MANIFEST};
-use crate::format::json::Value;
+use crate::format::json::{Value, push_plain_string};
 use crate::format::reference::{Destination, Repository};
 use crate::format::signature;
 
@@ -27,10 +27,12 @@ pub const KIND_INDEX: &str = "dev.cosignproject.cosign/imageIndex";
 /// [`KIND`] of a `.sig` manifest.
 pub const KIND_SIGS: &str = "dev.cosignproject.cosign/sigs";
 
-/// `index.json` as it grows, entry by entry; short names are unique by construction.
+/// `index.json` as it grows, entry by entry; short names are unique by construction. It is written at once in its RFC
+/// 8785 spelling: members in the order of their names, and nothing in it needs an escape that RFC 8785 and
+/// [`push_plain_string`] would spell differently.
 #[derive(Debug, Default)]
 pub struct IndexBuilder {
-    entries: Vec<Value>,
+    entries: Vec<u8>,
     taken: HashSet<String>,
 }
 
@@ -38,53 +40,54 @@ impl IndexBuilder {
     /// The request manifest.
     pub fn request(&mut self, manifest: &Descriptor) {
         let name = self.name("request".to_owned(), 1);
-        self.push(manifest, Some(document::REQUEST), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(document::REQUEST), &Annotations { name, ..Annotations::default() });
     }
 
     /// An item: named by its tag, else `item-<n>`; item 1 carries cosign's kind.
     pub fn item(&mut self, number: u64, destination: &Destination, subject: &Descriptor) {
         let free = destination.tag().filter(|tag| !self.taken.contains(*tag)).map(str::to_owned);
         let name = self.name(free.unwrap_or_else(|| format!("item-{number}")), number);
-        let mut annotations = vec![(IMAGE_NAME, destination.to_string()), (REF_NAME, name)];
-        if number == 1 {
-            annotations.push((KIND, if subject.is_index() { KIND_INDEX } else { KIND_IMAGE }.to_owned()));
-        }
-        self.push(subject, None, annotations);
+        let kind = (number == 1).then_some(if subject.is_index() { KIND_INDEX } else { KIND_IMAGE });
+        self.push(subject, None, &Annotations { name, image: Some(destination.to_string()), kind });
     }
 
     /// A `.sig` manifest; `first` for the one that belongs to item 1.
     pub fn sig(&mut self, manifest: &Descriptor, place: (&Repository, &Digest), number: u64, first: bool) {
         let (repository, digest) = place;
         let tag = signature::tag(digest);
-        let mut annotations = vec![(IMAGE_NAME, format!("{repository}:{tag}"))];
-        annotations.push((REF_NAME, self.name(tag, number)));
-        if first {
-            annotations.push((KIND, KIND_SIGS.to_owned()));
-        }
-        self.push(manifest, None, annotations);
+        let image = Some(format!("{repository}:{tag}"));
+        let annotations =
+            Annotations { name: self.name(tag, number), image, kind: first.then_some(KIND_SIGS) };
+        self.push(manifest, None, &annotations);
     }
 
     /// A bundle's referrer manifest.
     pub fn referrer(&mut self, manifest: &Descriptor, subject: &Digest, key_id: &Digest, number: u64) {
         let name = self.name(format!("sha256-{}.{}", subject.hex(), key_id.short()), number);
-        self.push(manifest, Some(bundle::MEDIA_TYPE), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(bundle::MEDIA_TYPE), &Annotations { name, ..Annotations::default() });
     }
 
     /// A response manifest; `place` among the responses counts from 1.
     pub fn response(&mut self, manifest: &Descriptor, key_id: &Digest, place: u64) {
         let name = self.name(format!("response-{}", key_id.short()), place);
-        self.push(manifest, Some(document::RESPONSE), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(document::RESPONSE), &Annotations { name, ..Annotations::default() });
+    }
+
+    /// How many bytes the entries take so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.entries.len()
     }
 
     /// The bytes of `index.json`: RFC 8785.
     #[must_use]
     pub fn render(self) -> Vec<u8> {
-        object([
-            ("manifests", Value::Array(self.entries)),
-            ("mediaType", Value::String(OCI_INDEX.to_owned())),
-            ("schemaVersion", Value::Integer(2)),
-        ])
-        .to_canonical()
+        let tail = format!("],\"mediaType\":\"{OCI_INDEX}\",\"schemaVersion\":2}}");
+        let mut out = Vec::with_capacity(self.entries.len() + tail.len() + 16);
+        out.extend_from_slice(b"{\"manifests\":[");
+        out.extend_from_slice(&self.entries);
+        out.extend_from_slice(tail.as_bytes());
+        out
     }
 
     /// The wanted name, with `.<number>` behind it, again and again, until nobody has it.
@@ -96,20 +99,42 @@ impl IndexBuilder {
         name
     }
 
-    fn push(
-        &mut self,
-        descriptor: &Descriptor,
-        artifact_type: Option<&str>,
-        annotations: Vec<(&str, String)>,
-    ) {
-        let Value::Object(mut members) = descriptor_value(descriptor) else { return };
-        let annotations = annotations.into_iter().map(|(name, text)| (name, Value::String(text)));
-        members.push(("annotations".to_owned(), object(annotations)));
-        if let Some(artifact_type) = artifact_type {
-            members.push(("artifactType".to_owned(), Value::String(artifact_type.to_owned())));
+    fn push(&mut self, descriptor: &Descriptor, artifact_type: Option<&str>, annotations: &Annotations) {
+        let out = &mut self.entries;
+        out.extend_from_slice(if out.is_empty() { b"{" } else { b",{" });
+        out.extend_from_slice(b"\"annotations\":{");
+        if let Some(image) = &annotations.image {
+            push_member(out, IMAGE_NAME, image);
+            out.push(b',');
         }
-        self.entries.push(Value::Object(members));
+        if let Some(kind) = annotations.kind {
+            push_member(out, KIND, kind);
+            out.push(b',');
+        }
+        push_member(out, REF_NAME, &annotations.name);
+        out.extend_from_slice(b"},");
+        if let Some(artifact_type) = artifact_type {
+            push_member(out, "artifactType", artifact_type);
+            out.push(b',');
+        }
+        push_member(out, "digest", &descriptor.digest.to_string());
+        out.push(b',');
+        push_member(out, "mediaType", &descriptor.media_type);
+        out.extend_from_slice(format!(",\"size\":{}}}", descriptor.size).as_bytes());
     }
+}
+
+#[derive(Default)]
+struct Annotations {
+    name: String,
+    image: Option<String>,
+    kind: Option<&'static str>,
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, text: &str) {
+    push_plain_string(out, name);
+    out.push(b':');
+    push_plain_string(out, text);
 }
 
 /// The manifest of a request or response document: RFC 8785.

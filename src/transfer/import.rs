@@ -158,8 +158,16 @@ impl Plan {
             destinations.check_writable(&repositories)?;
         }
         let groups: Vec<usize> = (0..self.request().sigs().len()).collect();
-        let mut done: Vec<Result<Done>> =
-            groups.par_iter().map(|group| self.push_group(destinations, *group, mode)).collect();
+        // Two repositories may be one place, as in a layout, where one digest has one `.sig`: its groups take turns.
+        let mut turns: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+        for (place, group) in self.request().sigs().iter().enumerate() {
+            turns.entry(group.subject.digest).or_default().push(place);
+        }
+        let push = |place: usize| (place, self.push_group(destinations, place, mode));
+        let done: Vec<_> =
+            turns.into_par_iter().flat_map_iter(|(_, places)| places.into_iter().map(push)).collect();
+        let done: BTreeMap<usize, Result<Done>> = done.into_iter().collect();
+        let mut done: Vec<Result<Done>> = done.into_values().collect();
         if mode == Mode::Push {
             destinations.finish()?;
             let verifier = Verifier::knowing(self.response.known());

@@ -269,3 +269,21 @@ fn check_out_read_back(path: &Path, written: &File, response: &Response) -> Resu
 fn short(id: &Digest) -> String {
     id.grouped().chars().take(17).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is reserved is enough for what is written, by responses of two keys that an independent program wrote.
+    #[test]
+    fn room_is_enough() {
+        for name in ["single", "index"] {
+            let path = format!("{}/fixtures/format/{name}", env!("CARGO_MANIFEST_DIR"));
+            let file = |kind: &str| std::fs::read(format!("{path}.{kind}.tar")).unwrap();
+            let (request, response) = (file("request"), file("response"));
+            let (before, after) = (number(request.len()), number(response.len()));
+            let request = Response::read(&request.into()).unwrap();
+            assert!(before + room_for(request.request(), 2) >= after, "{name}");
+        }
+    }
+}

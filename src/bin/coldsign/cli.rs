@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use coldsign::digest::Digest;
 use coldsign::format::reference::{Identity, Reference};
 
-/// Ask for signatures that are made without a network, bring them back, verify them
+/// Ask for signatures made without a network, bring them back, verify them
 #[derive(Debug, Parser)]
 #[command(name = "coldsign", version, term_width = 80, styles = Styles::plain(), subcommand_required = true)]
 pub(crate) struct Cli {
@@ -18,9 +18,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a request for the signer: manifests and configs of images
+    /// Write a request: images, with their manifests and configs
     Export(Export),
-    /// Show what a request, response or public key holds, to be printed
+    /// Print what a request, a response or a public key holds
     Inspect(Inspect),
     /// Check a response and put its signatures beside the images
     Import(Import),
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     TrustedRoot(TrustedRoot),
 }
 
-/// Write a request for the signer: manifests and configs of images
+/// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An image is oci:DIR[:REF] or oci-archive:FILE[:REF]. REF is a name or tag in
@@ -77,7 +77,7 @@ pub(crate) struct Export {
     pub(crate) output: PathBuf,
 }
 
-/// Show what a request, response or public key holds, to be printed
+/// Print what a request, a response or a public key holds
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The words of a request are for paper that goes to the sealed side:
@@ -227,7 +227,8 @@ impl Cli {
                 let _ = writeln!(help, "  {name:<14}{}", about.map(ToString::to_string).unwrap_or_default());
             }
         }
-        help.push_str("\nOptions:\n{options}\n\nExit codes: docs/exit-codes.md\n");
+        help.push_str("\nOptions:\n{options}\n\n");
+        help.push_str(EXAMPLE);
         command.help_template(help)
     }
 
@@ -236,6 +237,17 @@ impl Cli {
         Self::from_arg_matches(&Self::definitions().try_get_matches()?)
     }
 }
+
+const EXAMPLE: &str = "\
+Example:
+  coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
+  coldsign inspect request.tar | lp
+        carry request.tar to coldsign-signer, bring back response.tar
+  coldsign import response.tar --key release.pub --to oci:./layout
+  coldsign verify --key release.pub oci:./layout:1.4
+
+Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
+";
 
 const GROUPS: [(&str, &[&str]); 3] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
