@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
+use rayon::prelude::*;
 
 use crate::check::Check;
 use crate::digest::Digest;
@@ -116,7 +117,7 @@ impl Request {
         }
         let mut images = images;
         images.sort_by_key(sort_key);
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::parsed(images.iter().map(|image| &image.subject), &blobs);
         let mut items: Vec<Item> = Vec::new();
         let mut seen = HashSet::new();
         let mut left_out = Vec::new();
@@ -153,7 +154,7 @@ impl Request {
 
     fn of_document(document: RequestDocument, bytes: Bytes, mut blobs: Blobs) -> Result<Self> {
         check_blob_missing(&document, &blobs)?;
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::parsed(document.items.iter().map(|item| &item.subject), &blobs);
         let images = check_item_list(&document, &blobs, &mut evidence)?;
         check_item_destination(&document)?;
         check_item_identity(&document, &images)?;
@@ -250,6 +251,8 @@ impl Request {
 struct Evidence {
     manifests: HashMap<Digest, Node>,
     configs: HashMap<Digest, Config>,
+    /// Manifests and configs that were parsed ahead on all cores, and not visited yet.
+    ahead: HashMap<(Digest, String), (Manifest, Option<Config>)>,
 }
 
 #[derive(Debug)]
@@ -269,6 +272,23 @@ struct Node {
 }
 
 impl Evidence {
+    /// Parses `subjects` ahead, on all cores. What cannot be parsed is left for the visit to refuse, in its order.
+    fn parsed<'a>(subjects: impl Iterator<Item = &'a Descriptor>, blobs: &Blobs) -> Self {
+        let subjects: HashMap<Digest, &Descriptor> =
+            subjects.map(|subject| (subject.digest, subject)).collect();
+        let parse = |(digest, subject): (Digest, &Descriptor)| {
+            let manifest = Manifest::parse(blobs.get(&digest)?, subject).ok()?;
+            let config = match &manifest {
+                Manifest::Image(image) if image.has_image_config() => {
+                    Some(Config::parse(blobs.get(&image.config.digest)?, image).ok()?)
+                }
+                _ => None,
+            };
+            Some(((digest, subject.media_type.clone()), (manifest, config)))
+        };
+        Self { ahead: subjects.into_par_iter().filter_map(parse).collect(), ..Self::default() }
+    }
+
     /// The items of an image, depth first, numbers left at 0.
     fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Item>> {
         self.visit(&image.subject, blobs, limits::INDEX_DEPTH)?;
@@ -316,7 +336,12 @@ impl Evidence {
         let bytes = blobs
             .get(&descriptor.digest)
             .ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
-        let manifest = Manifest::parse(bytes, descriptor)?;
+        let ahead = self.ahead.remove(&(descriptor.digest, descriptor.media_type.clone()));
+        let size = u64::try_from(bytes.len()).ok();
+        let (manifest, config) = match ahead.filter(|_| size == Some(descriptor.size)) {
+            Some(parsed) => parsed,
+            None => (Manifest::parse(bytes, descriptor)?, None),
+        };
         let mut node = Node {
             manifest,
             media_type: descriptor.media_type.clone(),
@@ -332,7 +357,7 @@ impl Evidence {
                 let bytes = blobs.get(&digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, digest))?;
                 node.evidence.insert(digest);
                 if image.has_image_config() {
-                    let config = Config::parse(bytes, image)?;
+                    let config = config.map_or_else(|| Config::parse(bytes, image), Ok)?;
                     self.configs.insert(digest, config);
                 } else if u64::try_from(bytes.len()) != Ok(image.config.size) {
                     return Err(Error::new(Check::EvidenceSize, digest));
@@ -599,38 +624,41 @@ fn check_request_size(request: &Request) -> Result<()> {
     for item in request.items() {
         index.item(item.number, &item.destination, &item.subject);
     }
-    for group in &request.sigs {
-        let layers = group.payloads.len() * limits::KEYS;
-        if layers > limits::SIG_LAYERS {
-            return refuse("layers of one .sig", layers, 1000);
-        }
+    if let Some(group) =
+        request.sigs.iter().find(|group| group.payloads.len() * limits::KEYS > limits::SIG_LAYERS)
+    {
+        return refuse("layers of one .sig", group.payloads.len() * limits::KEYS, 1000);
+    }
+    let rendered = request.sigs.par_iter().map(|group| {
         let layer = |unit: &PayloadUnit| signature::Layer {
             payload: unit.payload.clone(),
             signature: largest.clone(),
         };
         let once = signature::render(&group.payloads.iter().map(layer).collect::<Vec<_>>());
         // Each key adds the same layers again; the head counted with them is room to spare.
-        total += member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
+        let size = member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
+        (size, Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) })
+    });
+    for (group, (size, manifest)) in request.sigs.iter().zip(rendered.collect::<Vec<_>>()) {
+        total += size;
         blobs += 2;
-        let manifest = Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) };
         index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, group.lowest == 1);
     }
     let once = index.size();
-    for unit in &request.statements {
+    let rendered = request.statements.par_iter().map(|unit| {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
         let bundle = bundle::render(statement, &request.digest, &largest);
-        if bundle.len() > limits::MANIFEST {
-            return refuse("bytes of one bundle", bundle.len(), 4 * limits::MIB);
-        }
         let referrer = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &bundle), &unit.subject);
-        total += limits::KEYS * (member(bundle.len()) + member(referrer.len()));
+        (bundle.len(), Descriptor::of(OCI_MANIFEST, &referrer))
+    });
+    for (unit, (bundle, referrer)) in request.statements.iter().zip(rendered.collect::<Vec<_>>()) {
+        if bundle > limits::MANIFEST {
+            return refuse("bytes of one bundle", bundle, 4 * limits::MIB);
+        }
+        total +=
+            limits::KEYS * (member(bundle) + member(usize::try_from(referrer.size).unwrap_or(usize::MAX)));
         blobs += limits::KEYS * 2;
-        index.referrer(
-            &Descriptor::of(OCI_MANIFEST, &referrer),
-            &unit.subject.digest,
-            &request.digest,
-            unit.lowest,
-        );
+        index.referrer(&referrer, &unit.subject.digest, &request.digest, unit.lowest);
     }
     index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, 1);
     blobs += limits::KEYS * 2;

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::archive::{self, Archive, Blobs};
 use crate::format::document::{self, ResponseDocument};
-use crate::format::evidence::{Descriptor, OCI_MANIFEST};
+use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::layout::{self, Entry, IndexBuilder};
 use crate::format::signature::{self, Layer};
 use crate::format::{bundle, envelope, statement};
@@ -259,58 +259,84 @@ impl Response {
     }
 
     fn render_parts(&self) -> Rendered {
+        let request = &self.request;
         let mut own: Vec<(Digest, Bytes)> = Vec::new();
-        let mut put = |media_type: &str, bytes: Bytes| {
-            let descriptor = Descriptor::of(media_type, &bytes);
-            own.push((descriptor.digest, bytes));
-            descriptor
+        let mut put = |blob: Blob| {
+            own.push((blob.descriptor.digest, blob.bytes));
+            blob.descriptor
         };
         let mut index = IndexBuilder::default();
-        put(crate::format::evidence::OCI_EMPTY, Bytes::from_static(bundle::EMPTY));
-        let document = put(document::REQUEST, self.request.document().clone());
-        index.request(&put(OCI_MANIFEST, layout::render_manifest(&document).into()));
-        for item in self.request.items() {
+        put(Blob::of(OCI_EMPTY, Bytes::from_static(bundle::EMPTY)));
+        let document = put(Blob::of(document::REQUEST, request.document().clone()));
+        index.request(&put(Blob::of(OCI_MANIFEST, layout::render_manifest(&document).into())));
+        for item in request.items() {
             index.item(item.number, &item.destination, &item.subject);
         }
-        let first = self.request.items().first();
-        let first = first.map(|item| (item.destination.repository().clone(), item.subject.digest));
+        let first = request.items().first();
+        let first = first.map(|item| (item.destination.repository(), &item.subject.digest));
+        let groups: Vec<usize> = (0..request.sigs().len()).collect();
+        let rendered: Vec<Option<(Blob, Blob)>> =
+            groups.par_iter().map(|group| self.sig_manifest(*group)).collect();
         let mut sigs = BTreeSet::new();
-        for (place, group) in self.request.sigs().iter().enumerate() {
-            let layers = self.layers(place);
-            if layers.is_empty() {
-                continue;
-            }
-            let rendered = signature::render(&layers);
-            put(crate::format::evidence::OCI_CONFIG, rendered.config);
-            let manifest = put(OCI_MANIFEST, rendered.manifest);
-            let is_first = first.as_ref() == Some(&(group.repository.clone(), group.subject.digest));
-            index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, is_first);
+        for (group, rendered) in request.sigs().iter().zip(rendered) {
+            let Some((manifest, config)) = rendered else { continue };
+            put(config);
+            let manifest = put(manifest);
+            let place = (&group.repository, &group.subject.digest);
+            index.sig(&manifest, place, group.lowest, first == Some(place));
             sigs.insert(manifest.digest);
         }
+        let keys: Vec<&Digest> = self.signers.keys().collect();
+        let pairs: Vec<(usize, &Digest)> = (0..request.statements().len())
+            .flat_map(|place| keys.iter().map(move |key| (place, *key)))
+            .collect();
+        let rendered: Vec<_> = pairs.par_iter().map(|(place, key)| self.referrer(*place, key)).collect();
         let mut referrers = BTreeSet::new();
-        for (place, unit) in self.request.statements().iter().enumerate() {
-            for key_id in self.signers.keys() {
-                let Some((bundle, referrer)) = self.bundle(place, key_id) else { continue };
-                put(bundle::MEDIA_TYPE, bundle);
-                let manifest = put(OCI_MANIFEST, referrer);
-                index.referrer(&manifest, &unit.subject.digest, key_id, unit.lowest);
-                referrers.insert(manifest.digest);
-            }
+        for ((place, key_id), rendered) in pairs.into_iter().zip(rendered) {
+            let (Some((bundle, referrer)), Some(unit)) = (rendered, request.statements().get(place)) else {
+                continue;
+            };
+            put(bundle);
+            let manifest = put(referrer);
+            index.referrer(&manifest, &unit.subject.digest, key_id, unit.lowest);
+            referrers.insert(manifest.digest);
         }
         for (place, signer) in (1..).zip(self.signers.values()) {
             let document = ResponseDocument {
                 key_id: signer.key.id(),
                 public_key: signer.key.spki().to_vec(),
-                request: self.request.digest(),
+                request: request.digest(),
             };
-            let document = put(document::RESPONSE, document.render().into());
-            index.response(
-                &put(OCI_MANIFEST, layout::render_manifest(&document).into()),
-                &signer.key.id(),
-                place,
-            );
+            let document = put(Blob::of(document::RESPONSE, document.render().into()));
+            let manifest = put(Blob::of(OCI_MANIFEST, layout::render_manifest(&document).into()));
+            index.response(&manifest, &signer.key.id(), place);
         }
         Rendered { index: index.render(), own, sigs, referrers }
+    }
+
+    /// The `.sig` manifest of a group and its config; `None` where nobody signed it in this form.
+    fn sig_manifest(&self, group: usize) -> Option<(Blob, Blob)> {
+        let layers = self.layers(group);
+        let rendered = (!layers.is_empty()).then(|| signature::render(&layers))?;
+        Some((Blob::of(OCI_MANIFEST, rendered.manifest), Blob::of(OCI_CONFIG, rendered.config)))
+    }
+
+    /// The bundle of a statement by a key and its referrer manifest; `None` where the key did not sign it.
+    fn referrer(&self, place: usize, key_id: &Digest) -> Option<(Blob, Blob)> {
+        let (bundle, referrer) = self.bundle(place, key_id)?;
+        Some((Blob::of(bundle::MEDIA_TYPE, bundle), Blob::of(OCI_MANIFEST, referrer)))
+    }
+}
+
+/// A rendered blob and its descriptor.
+struct Blob {
+    descriptor: Descriptor,
+    bytes: Bytes,
+}
+
+impl Blob {
+    fn of(media_type: &str, bytes: Bytes) -> Self {
+        Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 }
 

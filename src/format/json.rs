@@ -178,23 +178,36 @@ pub fn push_plain_string(out: &mut Vec<u8>, text: &str) {
 
 fn push_string(out: &mut Vec<u8>, text: &str, html: bool) {
     out.push(b'"');
-    for character in text.chars() {
-        match character {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\u{8}' => out.extend_from_slice(b"\\b"),
-            '\u{c}' => out.extend_from_slice(b"\\f"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\0'..='\x1f' => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' if html => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
-            }
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+    let mut rest = text;
+    while let Some(place) = rest.find(|character| is_escaped(character, html)) {
+        let (plain, from) = rest.split_at(place);
+        out.extend_from_slice(plain.as_bytes());
+        let mut characters = from.chars();
+        if let Some(character) = characters.next() {
+            push_escape(out, character);
         }
+        rest = characters.as_str();
     }
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
+}
+
+fn is_escaped(character: char, html: bool) -> bool {
+    matches!(character, '"' | '\\' | '\0'..='\x1f')
+        || html && matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
+}
+
+fn push_escape(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\u{8}' => out.extend_from_slice(b"\\b"),
+        '\u{c}' => out.extend_from_slice(b"\\f"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        _ => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
+    }
 }
 
 /// DOCUMENT-NUMBER: integers from 0 to 2^53-1 (design 3.3).

@@ -1,6 +1,9 @@
 //! `index.json`, `oci-layout` and the manifests of our own (docs/format.md 2; OCI image-spec, image-layout.md).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use serde::Deserialize;
 
 use crate::check::Check;
 use crate::digest::Digest;
@@ -172,27 +175,51 @@ pub enum Entry {
     Plain(Digest, Option<String>),
 }
 
-/// The entries of an `index.json` of ours, in order. FILE-KIND where the first is no request.
+/// The entries of an `index.json` of ours, in order. FILE-KIND where the first is no request. What is not read here is
+/// found by rendering the whole index again (LAYOUT-INDEX).
 pub fn read_index(index: &[u8]) -> Result<Vec<Entry>> {
-    let value = Value::parse_document(index).map_err(|error| error.within("index.json"))?;
-    let entries = value.get("manifests").and_then(Value::as_array).unwrap_or_default();
-    if !matches!(entries.first().and_then(read_entry), Some(Entry::Request(_))) {
+    let broken = || Error::new(Check::LayoutIndex, "index.json");
+    let parsed: RawIndex<'_> = serde_json::from_slice(index).map_err(|error| {
+        let check = if error.is_data() { Check::LayoutIndex } else { Check::JsonSyntax };
+        Error::new(check, "index.json").caused_by(error)
+    })?;
+    let first = parsed.manifests.first().and_then(|entry| entry.artifact_type.as_deref());
+    if first != Some(document::REQUEST) {
         return Err(Error::new(Check::FileKind, "").detail("index.json does not begin with a request"));
     }
-    let broken = || Error::new(Check::LayoutIndex, "index.json").detail("an entry has no digest");
-    entries.iter().map(|entry| read_entry(entry).ok_or_else(broken)).collect()
+    let read = |entry: RawEntry<'_>| {
+        let digest = Digest::parse(&entry.digest).map_err(|error| broken().caused_by(error))?;
+        Ok(match entry.artifact_type.as_deref() {
+            Some(document::REQUEST) => Entry::Request(digest),
+            Some(document::RESPONSE) => Entry::Response(digest),
+            Some(bundle::MEDIA_TYPE) => Entry::Referrer(digest),
+            _ => Entry::Plain(
+                digest,
+                entry.annotations.and_then(|annotations| annotations.image).map(Cow::into_owned),
+            ),
+        })
+    };
+    parsed.manifests.into_iter().map(read).collect()
 }
 
-fn read_entry(entry: &Value) -> Option<Entry> {
-    let digest = Digest::parse(entry.get("digest")?.as_str()?).ok()?;
-    let name = || Some(entry.get("annotations")?.get(IMAGE_NAME)?.as_str()?.to_owned());
-    match entry.get("artifactType") {
-        None => Some(Entry::Plain(digest, name())),
-        Some(kind) => match kind.as_str()? {
-            document::REQUEST => Some(Entry::Request(digest)),
-            document::RESPONSE => Some(Entry::Response(digest)),
-            bundle::MEDIA_TYPE => Some(Entry::Referrer(digest)),
-            _ => Some(Entry::Plain(digest, None)),
-        },
-    }
+#[derive(Deserialize)]
+struct RawIndex<'a> {
+    #[serde(borrow)]
+    manifests: Vec<RawEntry<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawEntry<'a> {
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+    #[serde(borrow, rename = "artifactType")]
+    artifact_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    annotations: Option<RawAnnotations<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawAnnotations<'a> {
+    #[serde(borrow, rename = "io.containerd.image.name")]
+    image: Option<Cow<'a, str>>,
 }
