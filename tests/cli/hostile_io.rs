@@ -142,11 +142,11 @@ fn a_write_that_fails() {
         "pass",
     ];
     let sign: Vec<&str> = sign.into_iter().chain(["--approve", &digest]).collect();
-    soon(&station, small(signer, &sign), 1, "error[FILE-WRITE]: cannot write: out.tar");
+    soon(&station, small(signer, &sign), 1, "error[FILE-WRITE]: cannot write: .out.tar.partial");
     let export = ["export", "-o", "out.tar", "oci:layout", "--as", "registry.example/app:1"];
-    soon(&station, small(coldsign, &export), 1, "error[FILE-WRITE]: cannot write: out.tar");
+    soon(&station, small(coldsign, &export), 1, "error[FILE-WRITE]: cannot write: .out.tar.partial");
     let combine = ["combine", "response.tar", "-o", "out.tar"];
-    soon(&station, small(coldsign, &combine), 1, "error[FILE-WRITE]: cannot write: out.tar");
+    soon(&station, small(coldsign, &combine), 1, "error[FILE-WRITE]: cannot write: .out.tar.partial");
 }
 
 /// Runs a script in a mount namespace of its own, where `full` is a small file system and `ro` a read-only one.

@@ -113,7 +113,13 @@ fn while_importing() {
         let names =
             |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&found), names(&expected), "after death {at}");
-        assert!(found == expected, "other bytes after death {at}");
+        for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+            assert_eq!(
+                String::from_utf8_lossy(found),
+                String::from_utf8_lossy(expected),
+                "{name} after death {at}\n{outcome}"
+            );
+        }
     }
     panic!("killed {deaths} times and still not done");
 }
