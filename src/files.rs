@@ -119,14 +119,14 @@ impl Partial {
             Error::new(Check::FileWrite, target.display()).detail("nothing was written").caused_by(error)
         };
         let name = target.file_name().ok_or_else(|| refuse(io::ErrorKind::InvalidFilename.into()))?;
+        let mut partial_name = OsString::from(".");
+        partial_name.push(name);
+        partial_name.push(".partial");
+        let path = target.with_file_name(partial_name);
         let folder = match target.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let mut partial_name = OsString::from(".");
-        partial_name.push(name);
-        partial_name.push(".partial");
-        let path = folder.join(partial_name);
 
         let mut replaced = false;
         let file = match create_new(&path, mode) {

@@ -107,7 +107,7 @@ impl<'r> Review<'r> {
         random: &mut dyn Random,
     ) -> Result<ReviewedRequest<'r>> {
         check_approval(approve, console)?;
-        let terms = filled("", &[format!("{}, {terms}", self.counts())], "");
+        let terms = sentence("", &format!("{}, {terms}", self.counts()));
         if let Some(approve) = approve {
             check_approval_other(approve, &self.request.digest())?;
             console.say_all(&self.summary())?;

@@ -310,7 +310,8 @@ impl Plan {
                 .as_ref()
                 .zip(bytes.as_deref())
                 .map(|(standing, bytes)| (standing.media_type.as_str(), bytes));
-            if let Some(merged) = merge(standing, &layers)? {
+            let place = || format!("{}@{}", group.repository, group.subject.digest);
+            if let Some(merged) = merge(standing, &layers).map_err(|error| error.within(place()))? {
                 done.changed = true;
                 done.beside = merged.foreign > 0;
                 if mode == Mode::Push {

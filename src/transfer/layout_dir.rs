@@ -164,9 +164,12 @@ impl LayoutDir {
                 .caused_by(error)
         };
         let partial = self.folder.join(format!(".coldsign-{}.partial", digest.hex()));
-        let mut file = File::create(&partial).map_err(broken)?;
-        file.write_all(bytes).map_err(broken)?;
-        fs::rename(&partial, &path).map_err(broken)?;
+        let written = File::create(&partial).and_then(|mut file| file.write_all(bytes));
+        if let Err(error) = written.and_then(|()| fs::rename(&partial, &path)) {
+            // On a full disk what stays would be in the way of the next run.
+            let _ = fs::remove_file(&partial);
+            return Err(broken(error));
+        }
         self.changes().blobs.push(path);
         Ok(())
     }
@@ -233,8 +236,12 @@ impl Store for LayoutDir {
         self.layout.signatures(subject)
     }
 
+    /// Those that an entry names: what a run left in `blobs/` before it was cut off is still to be named.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        self.layout.referrers(subject)
+        let mut found = self.layout.referrers(subject)?;
+        let entries = self.layout.entries();
+        found.retain(|referrer| entries.place(&referrer.digest).is_some());
+        Ok(found)
     }
 }
 

@@ -1,18 +1,19 @@
 //! `combine`: the union of several responses.
 
+use std::path::PathBuf;
+
 use coldsign::error::Result;
-use coldsign::files::Output;
+use coldsign::response::Response;
 use coldsign::review::signed_by;
 use coldsign::terminal::{Console, shown, size};
 
 use crate::cli::Combine;
-use crate::files::read_all;
+use crate::files::{create, joined, read_all};
 
 /// Writes the union of the responses.
 pub(crate) fn run(args: &Combine, console: &mut dyn Console) -> Result<()> {
-    let output = Output::create(&args.output, 0o644)?;
-    let union = read_all(&args.responses).and_then(|union| union.check_response_absent().map(|()| union));
-    let union = union.map_err(|error| error.detail("nothing was written"))?;
+    let output = create(&args.output, console)?;
+    let union = read_responses(&args.responses).map_err(|error| error.detail("nothing was written"))?;
     let file = union.render();
     output.reserve(file.size())?;
     output.write(file.chunks())?;
@@ -20,4 +21,11 @@ pub(crate) fn run(args: &Combine, console: &mut dyn Console) -> Result<()> {
     let name = shown(&args.output.display().to_string());
     console.say(&format!("wrote {name}, {}; answers request", size(file.size())))?;
     console.say(&format!("  {}", union.request().digest().grouped()))
+}
+
+/// RESPONSE-ABSENT where nobody signed any of them.
+fn read_responses(paths: &[PathBuf]) -> Result<Response> {
+    let union = read_all(paths)?;
+    union.check_response_absent().map_err(|error| error.within(joined(paths)))?;
+    Ok(union)
 }

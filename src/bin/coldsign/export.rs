@@ -4,7 +4,6 @@ use std::path::Path;
 
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
-use coldsign::files::Output;
 use coldsign::response::Response;
 use coldsign::terminal::{Console, counted, shown, size};
 use coldsign::transfer::annotations;
@@ -14,12 +13,13 @@ use coldsign::transfer::source::Source;
 use coldsign::words;
 
 use crate::cli::Export;
+use crate::files;
 
 /// Writes the request, last and whole; its digest alone goes to stdout.
 pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let wanted = wanted(args)?;
     let children = children(args)?;
-    let output = Output::create(&args.output, 0o644)?;
+    let output = files::create(&args.output, console)?;
     let collected = collect(&wanted, &children).map_err(nothing_written)?;
     for warning in collected.warnings() {
         console.say(&format!("warning: {}", shown(warning)))?;
@@ -32,12 +32,6 @@ pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let (images, items) = (built.request.images().len(), built.request.items().len());
     let digest = built.request.digest();
     let file = Response::unsigned(built.request).render();
-    if let Some(partial) = output.replaced() {
-        console.say(&format!(
-            "replaced {}, left by a run that was cut off",
-            shown(&partial.display().to_string())
-        ))?;
-    }
     output.reserve(file.size())?;
     output.write(file.chunks())?;
     console.say(&format!(

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use coldsign::check::Check;
 use coldsign::combine::combine;
 use coldsign::error::{Error, Result};
+use coldsign::files::Output;
 use coldsign::keys::public::PublicKey;
 use coldsign::response::Response;
-use coldsign::terminal::shown;
+use coldsign::terminal::{Console, shown};
 use coldsign::transfer::source::{Location, Source};
 use coldsign::{files, limits};
 
@@ -49,6 +50,21 @@ pub(crate) fn read_keys(paths: &[PathBuf]) -> Result<Vec<NamedKey>> {
         keys.push(NamedKey { file: path.clone(), key });
     }
     Ok(keys)
+}
+
+/// Reserves an output file, and names what an interrupted run left there.
+pub(crate) fn create(path: &Path, console: &mut dyn Console) -> Result<Output> {
+    let output = Output::create(path, 0o644)?;
+    if let Some(left) = output.replaced() {
+        let left = shown(&left.display().to_string());
+        console.say(&format!("replacing {left}, left over from an earlier run"))?;
+    }
+    Ok(output)
+}
+
+/// Files as they were typed, for a message.
+pub(crate) fn joined(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The files of keys, as they were typed.

@@ -9,6 +9,7 @@ use coldsign::exit::Exit;
 use coldsign::files::Output;
 use coldsign::format::document::object;
 use coldsign::format::json::Value;
+use coldsign::response::Response;
 use coldsign::review::Review;
 use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
@@ -19,14 +20,14 @@ use crate::cli::{Attach, Import};
 use crate::files::{self, NamedKey};
 
 pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
-    let keys = files::read_keys(&asked.keys)?;
     let place = files::directory(&asked.to)?;
-    let report = asked.report.as_deref().map(open_report).transpose()?;
+    let report = asked.report.as_deref().map(|report| open_report(report, console)).transpose()?;
+    let keys = files::read_keys(&asked.keys).map_err(nothing_pushed)?;
     let request = match &asked.request {
-        Some(path) => Some(files::read(path)?.request().digest()),
+        Some(path) => Some(files::read(path).map_err(nothing_pushed)?.request().digest()),
         None => asked.request_digest,
     };
-    let response = files::read_all(&asked.responses)?;
+    let response = read_responses(asked).map_err(nothing_pushed)?;
     let wanted = Wanted {
         keys: keys.iter().map(|key| key.key.clone()).collect(),
         threshold: asked.threshold,
@@ -51,6 +52,17 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     Ok(exit(&outcome, mode))
 }
 
+/// The union of the responses. RESPONSE-ABSENT where nobody signed any of them.
+fn read_responses(asked: &Import) -> Result<Response> {
+    let response = files::read_all(&asked.responses)?;
+    response.check_response_absent().map_err(|error| error.within(files::joined(&asked.responses)))?;
+    Ok(response)
+}
+
+fn nothing_pushed(error: Error) -> Error {
+    error.detail("nothing was pushed")
+}
+
 fn say_checked(
     plan: &Plan,
     asked: &Import,
@@ -66,7 +78,9 @@ fn say_checked(
     let items = counted(plan.response().request().items().len(), "item", "items");
     let signatures = counted(plan.signature_count(), "signature", "signatures");
     let all = if plan.strangers().is_empty() { "all by" } else { "by" };
-    console.say(&format!("checked: {answers}; {items}, {signatures}, {all} {}", files::names(keys)))?;
+    let pieces =
+        [format!("{answers};"), format!("{items}, {signatures},"), format!("{all} {}", files::names(keys))];
+    console.say_all(&terminal::filled("checked: ", &pieces, " "))?;
     for stranger in plan.strangers() {
         console.say("also signed, by a key that was not given, and not pushed:")?;
         console.say(&format!("  {}", stranger.grouped()))?;
@@ -88,7 +102,8 @@ fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
         what.push(counted(row.bundles, "bundle", "bundles"));
     }
     let beside = if row.beside { ", beside another key's" } else { "" };
-    console.say(&format!("{:<10} {:<42} {}{beside}", row.status.name(), shown(&row.image), what.join(", ")))
+    let line = format!("{:<10} {:<42} {}{beside}", row.status.name(), shown(&row.image), what.join(", "));
+    console.say(line.trim_end())
 }
 
 fn say_done(
@@ -105,7 +120,7 @@ fn say_done(
         return console
             .say(&format!("dry run: {would} would be pushed, {unchanged} unchanged; nothing was written"));
     }
-    if pushed + unchanged == 0 {
+    if pushed + unchanged == 0 && !stands_in_part(outcome) {
         return console.say("nothing was pushed");
     }
     let failed = match count(Status::Failed) {
@@ -136,7 +151,12 @@ fn exit(outcome: &Outcome, mode: Mode) -> Exit {
     if failed == 0 || mode == Mode::DryRun && outcome.errors.is_empty() {
         return Exit::Done;
     }
-    if failed == outcome.rows.len() { Exit::NothingPushed } else { Exit::Partial }
+    if failed == outcome.rows.len() && !stands_in_part(outcome) { Exit::NothingPushed } else { Exit::Partial }
+}
+
+/// Whether something stands there of an image that failed.
+fn stands_in_part(outcome: &Outcome) -> bool {
+    outcome.rows.iter().any(|row| row.status == Status::Failed && row.sigs + row.bundles > 0)
 }
 
 fn forms(asked: Attach) -> sign::Forms {
@@ -148,9 +168,9 @@ fn forms(asked: Attach) -> sign::Forms {
 }
 
 /// Reserves the file of `json:FILE`.
-fn open_report(report: &str) -> Result<Output> {
+fn open_report(report: &str, console: &mut dyn Console) -> Result<Output> {
     match report.strip_prefix("json:") {
-        Some(path) if !path.is_empty() => Output::create(Path::new(path), 0o644),
+        Some(path) if !path.is_empty() => files::create(Path::new(path), console),
         _ => Err(Error::new(Check::Usage, report).detail("a report is json:FILE")),
     }
 }
