@@ -40,8 +40,6 @@ pub struct LayoutDir {
     /// Held while a blob is written, by the first byte of its digest: one blob is written by one thread.
     writing: [Mutex<()>; 16],
     changes: Mutex<Changes>,
-    /// Blobs that begin alike are put one after the other: two threads may bring the same one.
-    turns: [Mutex<()>; 16],
 }
 
 #[derive(Default)]
@@ -131,7 +129,6 @@ impl LayoutDir {
             entries_read,
             writing: Default::default(),
             changes: Mutex::default(),
-            turns: Default::default(),
         })
     }
 
@@ -146,8 +143,6 @@ impl LayoutDir {
     }
 
     fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let turn = self.turns.get(usize::from(digest.as_bytes()[0] >> 4));
-        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let path = self.folder.join(blob_name(digest));
         let [first, ..] = digest.as_bytes();
         let stripe = self.writing.get(usize::from(first % 16)).map(Mutex::lock);
