@@ -546,9 +546,7 @@ impl Reader {
                 _ => {}
             }
         }
-        if rendered.index != self.archive.index {
-            return Err(Error::new(Check::LayoutIndex, "index.json"));
-        }
+        layout::check_layout_index(&self.archive.index, &rendered.index)?;
         let mut wanted: BTreeSet<Digest> = response.request.blobs().keys().copied().collect();
         wanted.extend(rendered.own.iter().map(|(digest, _)| *digest));
         for digest in &wanted {
