@@ -231,7 +231,7 @@ impl Response {
         Some(envelope::pae(statement::MEDIA_TYPE, self.request.blob(&unit.statement.digest)?))
     }
 
-    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. CombineKeys over 8 keys.
+    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. COMBINE-KEYS over 8 keys.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,
@@ -442,7 +442,7 @@ impl Reader {
                 Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig")
             })?;
             let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
-            self.layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
+            Self::layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
         in_order(plain.par_iter().map(read))
     }
@@ -451,7 +451,6 @@ impl Reader {
     /// tried first, so that each is tried once in a file of ours; the others after them, so that an order that is not
     /// ours is told from a stranger's signature.
     fn layers(
-        &self,
         group: usize,
         layers: &[Layer],
         response: &Response,

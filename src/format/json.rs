@@ -35,7 +35,7 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// Names that Go's reader folds into one, or that are not ASCII, are refused outside free maps
-    /// (annotations, Labels, Volumes, ExposedPorts: one level).
+    /// (`annotations`, `Labels`, `Volumes`, `ExposedPorts`: one level).
     Folded,
     /// Any distinct names.
     Exact,
@@ -161,6 +161,10 @@ impl Serialize for Value {
 
 /// The RFC 8785 bytes of a document of ours. Documents hold strings, integers up to 2^53-1, objects and arrays only,
 /// so that no number is rounded and nothing can fail to serialise.
+///
+/// # Panics
+///
+/// Never for such documents.
 pub fn canonical(document: &impl Serialize) -> Vec<u8> {
     serde_jcs::to_vec(document).expect("documents have string keys and no infinite numbers")
 }
