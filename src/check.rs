@@ -102,7 +102,7 @@ checks! {
         JsonDuplicate "JSON-DUPLICATE" Document "member stands twice",
             "No object has a member twice.";
         JsonFold "JSON-FOLD" Document "member names differ only in letter case or are not ASCII",
-            "Outside free maps no member name is non-ASCII and no two are equal without letter case: Go readers fold them.";
+            "Outside free maps no member name is non-ASCII, no two are equal without letter case, none is a known one in other letter case: Go readers fold them.";
         JsonDepth "JSON-DEPTH" OverLimit "JSON is nested too deep",
             "Depth is at most 8 in our documents and 32 in evidence.";
         JsonCanonical "JSON-CANONICAL" Document "document is not in its one spelling (RFC 8785)",

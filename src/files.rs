@@ -155,7 +155,11 @@ impl Partial {
                 writer.write_all(chunk.as_ref())?;
             }
             writer.flush()?;
-            self.file.sync_all()
+            self.file.sync_all()?;
+            // Whoever reads it back is to get it from the medium, not from memory; advice that is not taken does no harm.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+            Ok(())
         };
         run().map_err(|error| {
             Error::new(Check::FileWrite, self.path.display())

@@ -13,7 +13,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::archive::{self, Blobs};
 use crate::format::document::{self, Item, RequestDocument, annotations_value};
-use crate::format::evidence::{Config, Descriptor, Manifest, OCI_MANIFEST, check_evidence_platform};
+use crate::format::evidence::{
+    Config, Descriptor, Manifest, OCI_MANIFEST, check_evidence_platform, check_evidence_size,
+};
 use crate::format::json::canonical;
 use crate::format::layout::IndexBuilder;
 use crate::format::reference::{Destination, Identity, Repository, Target};
@@ -359,8 +361,8 @@ impl Evidence {
                 if image.has_image_config() {
                     let config = config.map_or_else(|| Config::parse(bytes, image), Ok)?;
                     self.configs.insert(digest, config);
-                } else if u64::try_from(bytes.len()) != Ok(image.config.size) {
-                    return Err(Error::new(Check::EvidenceSize, digest));
+                } else {
+                    check_evidence_size(bytes, &image.config).map_err(|error| error.within(digest))?;
                 }
             }
             Manifest::Index(index) => {

@@ -447,7 +447,9 @@ impl Reader {
         plain.par_iter().map(read).collect()
     }
 
-    /// Which key made which layer: layers of one payload stand by key id, so each key is tried once.
+    /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
+    /// tried first, so that each is tried once in a file of ours; the others after them, so that an order that is not
+    /// ours is told from a stranger's signature.
     fn layers(
         &self,
         group: usize,
@@ -460,22 +462,26 @@ impl Reader {
             response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let places: HashMap<Digest, usize> =
             units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
-        let mut tried: HashMap<usize, usize> = HashMap::new();
+        let mut used: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut found = Vec::with_capacity(layers.len());
         for layer in layers {
             let stranger = || Error::new(Check::SignatureInvalid, layer.payload.digest);
             let unit = *places.get(&layer.payload.digest).ok_or_else(stranger)?;
             let message = response.payload_message((group, unit)).ok_or_else(stranger)?;
-            let next = tried.entry(unit).or_default();
-            loop {
-                let key = keys.get(*next).ok_or_else(stranger)?;
-                *next += 1;
-                let same = known.and_then(|known| known.signer(&key.id())?.payloads.get(&(group, unit)));
-                if let Some(signature) = verified(same, key, message, &layer.signature) {
-                    found.push((key.id(), ((group, unit), signature)));
-                    break;
-                }
-            }
+            let used = used.entry(unit).or_default();
+            let next = used.last().map_or(0, |last| last + 1);
+            let candidates = (next..keys.len()).chain(0..next).filter(|place| !used.contains(place));
+            let fits =
+                candidates.filter_map(|place| Some((place, keys.get(place)?))).find_map(|(place, key)| {
+                    let same = known.and_then(|known| known.signer(&key.id())?.payloads.get(&(group, unit)));
+                    Some((place, key.id(), verified(same, key, message, &layer.signature)?))
+                });
+            let Some((place, id, signature)) = fits else {
+                check_signature_encoding(keys, message, &layer.signature)?;
+                return Err(stranger());
+            };
+            used.push(place);
+            found.push((id, ((group, unit), signature)));
         }
         Ok(found)
     }
@@ -511,7 +517,10 @@ impl Reader {
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
             let message = response.statement_message(place).ok_or_else(stranger)?;
             let same = known.and_then(|known| known.signer(&key_id)?.statements.get(&place));
-            let signature = verified(same, key, &message, &signature).ok_or_else(stranger)?;
+            let Some(signature) = verified(same, key, &message, &signature) else {
+                check_signature_encoding(std::slice::from_ref(key), &message, &signature)?;
+                return Err(stranger());
+            };
             Ok((key_id, (place, signature)))
         };
         referrers.par_iter().map(read).collect()
@@ -537,9 +546,7 @@ impl Reader {
                 _ => {}
             }
         }
-        if rendered.index != self.archive.index {
-            return Err(Error::new(Check::LayoutIndex, "index.json"));
-        }
+        layout::check_layout_index(&self.archive.index, &rendered.index)?;
         let mut wanted: BTreeSet<Digest> = response.request.blobs().keys().copied().collect();
         wanted.extend(rendered.own.iter().map(|(digest, _)| *digest));
         for digest in &wanted {
@@ -566,6 +573,16 @@ fn verified(
         Some(known) => Some(known.clone()),
         None => VerifiedSignature::check(key, message, signature),
     }
+}
+
+/// SIGNATURE-ENCODING: a signature that is not good as it stands is not good in another encoding either.
+fn check_signature_encoding(keys: &[PublicKey], message: &[u8], signature: &[u8]) -> Result<()> {
+    let otherwise =
+        |key: &PublicKey| key.verify(message, signature) && !key.verify_strict(message, signature);
+    if keys.iter().any(otherwise) {
+        return Err(Error::new(Check::SignatureEncoding, "").detail("it is not in DER"));
+    }
+    Ok(())
 }
 
 fn keep_smaller<P: Ord>(

@@ -159,6 +159,7 @@ impl Manifest {
         if value.as_object().is_none() {
             return Err(member("an object is wanted"));
         }
+        check_json_fold(&value, &MANIFEST_NAMES)?;
         check_evidence_media_type(&value, media_type)?;
         check_evidence_two_kinds(&value)?;
         if value.get("schemaVersion").and_then(Value::as_integer) != Some(2) {
@@ -205,6 +206,10 @@ impl Config {
         if value.as_object().is_none() {
             return Err(member("an object is wanted"));
         }
+        check_json_fold(&value, &CONFIG_NAMES)?;
+        for (below, relied) in [("config", &["Labels"]), ("rootfs", &["diff_ids"])] {
+            value.get(below).map_or(Ok(()), |below| check_json_fold(below, relied))?;
+        }
         check_evidence_media_type(&value, &image.config.media_type)?;
         let diff_ids =
             value.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
@@ -241,7 +246,7 @@ pub fn check_evidence_platform(child: &Child, config: &Config) -> Result<()> {
 }
 
 /// EVIDENCE-SIZE: the bytes are as many as the descriptor says, and not more than a manifest may have.
-fn check_evidence_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
+pub fn check_evidence_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
     if bytes.len() > limits::MANIFEST {
         return Err(Error::new(Check::BlobSize, "").detail(format!(
             "{} bytes, at most {}",
@@ -330,7 +335,18 @@ fn check_evidence_algorithm(digest: &str) -> Result<Digest> {
     Digest::parse(digest).map_err(|_| Error::new(Check::EvidenceAlgorithm, digest))
 }
 
+/// JSON-FOLD: no name is that of a member that readers rely on in other letter case: Go would take it for that one.
+fn check_json_fold(value: &Value, relied: &[&str]) -> Result<()> {
+    let folds = |name: &str| relied.iter().any(|relied| *relied != name && relied.eq_ignore_ascii_case(name));
+    let members = value.as_object().unwrap_or_default();
+    members
+        .iter()
+        .find(|(name, _)| folds(name))
+        .map_or(Ok(()), |(name, _)| Err(Error::new(Check::JsonFold, name)))
+}
+
 fn read_descriptor(value: &Value) -> Result<Descriptor> {
+    check_json_fold(value, &DESCRIPTOR_NAMES)?;
     let descriptor = Descriptor {
         media_type: text(value, "mediaType")?,
         digest: check_evidence_algorithm(&text(value, "digest")?)?,
@@ -345,12 +361,15 @@ fn read_child(value: &Value) -> Result<Child> {
     check_evidence_kind(&descriptor.media_type)?;
     let platform = match value.get("platform") {
         None => None,
-        Some(platform) => Some(Platform {
-            os: text(platform, "os")?,
-            architecture: text(platform, "architecture")?,
-            variant: text_if_any(platform, "variant")?,
-            os_version: text_if_any(platform, "os.version")?,
-        }),
+        Some(platform) => {
+            check_json_fold(platform, &PLATFORM_NAMES)?;
+            Some(Platform {
+                os: text(platform, "os")?,
+                architecture: text(platform, "architecture")?,
+                variant: text_if_any(platform, "variant")?,
+                os_version: text_if_any(platform, "os.version")?,
+            })
+        }
     };
     Ok(Child { descriptor, platform, annotations: read_annotations(value)? })
 }
@@ -383,6 +402,18 @@ fn text_if_any(value: &Value, name: &str) -> Result<Option<String>> {
 fn member(name: &str) -> Error {
     Error::new(Check::EvidenceMember, name)
 }
+
+/// Members of manifests and indexes that readers rely on.
+const MANIFEST_NAMES: [&str; 8] =
+    ["schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"];
+/// Members of descriptors that readers rely on.
+const DESCRIPTOR_NAMES: [&str; 8] =
+    ["mediaType", "digest", "size", "data", "urls", "platform", "annotations", "artifactType"];
+/// Members of a descriptor's platform that readers rely on.
+const PLATFORM_NAMES: [&str; 5] = ["os", "architecture", "variant", "os.version", "os.features"];
+/// Members of image configs that readers rely on.
+const CONFIG_NAMES: [&str; 9] =
+    ["mediaType", "os", "architecture", "variant", "os.version", "created", "config", "rootfs", "history"];
 
 fn is_index(media_type: &str) -> bool {
     matches!(media_type, OCI_INDEX | DOCKER_LIST)

@@ -179,13 +179,17 @@ pub enum Entry {
 /// found by rendering the whole index again (LAYOUT-INDEX).
 pub fn read_index(index: &[u8]) -> Result<Vec<Entry>> {
     let broken = || Error::new(Check::LayoutIndex, "index.json");
-    let parsed: RawIndex<'_> = serde_json::from_slice(index).map_err(|error| {
-        let check = if error.is_data() { Check::LayoutIndex } else { Check::JsonSyntax };
-        Error::new(check, "index.json").caused_by(error)
-    })?;
+    let parsed: RawIndex<'_> = match serde_json::from_slice(index) {
+        Ok(parsed) => parsed,
+        Err(cause) => {
+            let value = Value::parse_document(index).map_err(|error| error.within("index.json"))?;
+            let kind = value.get("manifests").and_then(Value::as_array).is_none();
+            return Err(if kind { no_request() } else { broken().caused_by(cause) });
+        }
+    };
     let first = parsed.manifests.first().and_then(|entry| entry.artifact_type.as_deref());
     if first != Some(document::REQUEST) {
-        return Err(Error::new(Check::FileKind, "").detail("index.json does not begin with a request"));
+        return Err(no_request());
     }
     let read = |entry: RawEntry<'_>| {
         let digest = Digest::parse(&entry.digest).map_err(|error| broken().caused_by(error))?;
@@ -200,6 +204,20 @@ pub fn read_index(index: &[u8]) -> Result<Vec<Entry>> {
         })
     };
     parsed.manifests.into_iter().map(read).collect()
+}
+
+/// LAYOUT-INDEX: the index is the one that follows from the documents. Where it is not even in its one spelling, that is
+/// said.
+pub fn check_layout_index(found: &[u8], rendered: &[u8]) -> Result<()> {
+    if found == rendered {
+        return Ok(());
+    }
+    Value::parse_document(found).map_err(|error| error.within("index.json"))?;
+    Err(Error::new(Check::LayoutIndex, "index.json"))
+}
+
+fn no_request() -> Error {
+    Error::new(Check::FileKind, "").detail("index.json does not begin with a request")
 }
 
 #[derive(Deserialize)]

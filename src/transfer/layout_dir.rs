@@ -183,30 +183,34 @@ impl LayoutDir {
             let put = digest.and_then(|digest| changes.put.get(&digest));
             put.map(|(subject, is_sig)| (place(&subject.digest), subject.digest, !is_sig, digest))
         });
-        let mut signed: Vec<(&Descriptor, &Digest)> = changes
+        let mut signed: Vec<(&Descriptor, Option<&Digest>)> = changes
             .put
             .iter()
-            .filter(|(_, (_, is_sig))| *is_sig)
-            .map(|(signatures, (subject, _))| (subject, signatures))
+            .map(|(manifest, (subject, is_sig))| (subject, is_sig.then_some(manifest)))
             .collect();
-        signed.sort_by_key(|(subject, signatures)| (place(&subject.digest), subject.digest, **signatures));
+        signed.sort_by_key(|(subject, sig)| {
+            (place(&subject.digest), subject.digest, sig.is_none(), sig.copied())
+        });
         mark(entries, &signed);
     }
 }
 
-/// Gives an image and its `.sig` cosign's `kind`, where no other entry of the directory has one: stock `--local-image`
-/// takes the first image and the first signatures that it finds, so they must belong together.
-fn mark(entries: &mut Entries, signed: &[(&Descriptor, &Digest)]) {
+/// Gives an image and its `.sig`, if one was put, cosign's `kind`, where no other entry of the directory has one: stock
+/// `--local-image` takes the first image and the first signatures that it finds, so they must belong together.
+fn mark(entries: &mut Entries, signed: &[(&Descriptor, Option<&Digest>)]) {
     let is_image = |kind| matches!(kind, Some(Kind::Image | Kind::ImageIndex));
-    let marked = |(subject, _): &&(&Descriptor, &Digest)| {
+    let marked = |(subject, _): &&(&Descriptor, Option<&Digest>)| {
         entries.of_digest(&subject.digest).any(|entry| is_image(entry.kind()))
     };
-    let Some((subject, signatures)) = signed.iter().find(marked).or(signed.first()) else { return };
+    let Some((subject, sig)) = signed.iter().find(marked).or(signed.first()) else { return };
     let others = entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &subject.digest)
-        || entries.has_kind_beside(&[Kind::Sigs], signatures);
-    if !others && entries.place(&subject.digest).is_some() {
-        entries.set_kind(&subject.digest, if subject.is_index() { Kind::ImageIndex } else { Kind::Image });
-        entries.set_kind(signatures, Kind::Sigs);
+        || sig.is_some_and(|sig| entries.has_kind_beside(&[Kind::Sigs], sig));
+    if others || entries.place(&subject.digest).is_none() {
+        return;
+    }
+    entries.set_kind(&subject.digest, if subject.is_index() { Kind::ImageIndex } else { Kind::Image });
+    if let Some(sig) = sig {
+        entries.set_kind(sig, Kind::Sigs);
     }
 }
 

@@ -132,7 +132,7 @@ fn pull(sandbox: &Sandbox, name: &str, code: i32) {
             "dir:pulled",
         ])
         .expect(code);
-    assert!(code == 0 || pulled.stderr_text().contains("None of the signatures were accepted"), "{pulled}");
+    assert!(code == 0 || pulled.stderr_text().contains("Source image rejected: "), "{pulled}");
 }
 
 fn path(sandbox: &Sandbox, name: &str) -> String {

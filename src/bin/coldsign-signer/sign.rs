@@ -53,12 +53,15 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     let forms = command.form.into();
     check_items_many(response.request(), command.max_items)?;
     check_combine_keys(&response, &keys)?;
-    let rendered = response.render();
+    let (size_before, blobs) = {
+        let rendered = response.render();
+        (rendered.size(), rendered.blob_count())
+    };
     let payloads: usize = response.request().sigs().iter().map(|group| group.payloads.len()).sum();
     let statements = response.request().statements().len();
     console.say(&format!(
         "ok  archive; {}; {} and {} rendered again",
-        counted(rendered.blob_count(), "blob", "blobs"),
+        counted(blobs, "blob", "blobs"),
         counted(payloads, "payload", "payloads"),
         counted(statements, "statement", "statements"),
     ))?;
@@ -73,7 +76,7 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     if !pending.is_empty() && passphrases.is_empty() {
         passphrase::check_passphrase_source(console)?;
     }
-    let most = rendered.size().saturating_add(room_for(response.request(), pending.len()));
+    let most = size_before.saturating_add(room_for(response.request(), pending.len()));
     let here = output.available()?;
     output.reserve(most)?;
     console.say(&format!("ok  room for the response: {} of {} here", size(most), size(here)))?;
@@ -110,6 +113,8 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
         console.say(&format!("signed {items}, {signatures}, each verified by a second path"))?;
     }
 
+    // Every opened key is gone by now; the passphrases go before anything is written.
+    drop(passphrases);
     let rendered = response.render();
     output.write(rendered.chunks())?;
     check_out_read_back(&command.output, &rendered, &response)?;
