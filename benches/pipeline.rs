@@ -15,7 +15,7 @@ use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use rayon::prelude::*;
 
 fn main() {
-    let items = std::env::args().filter_map(|text| text.parse().ok()).next().unwrap_or(10_000_usize);
+    let items = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(10_000_usize);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench { folder: folder.path().to_owned(), items };
     println!("{items} images of one item, both forms, {} cores", rayon::current_num_threads());

@@ -166,7 +166,7 @@ checks! {
         EvidencePlatform "EVIDENCE-PLATFORM" Inconsistent "platform of the index is not the image's",
             "os and architecture of a child's descriptor equal its config's; variant and os.version where both have them.";
         EvidenceLayers "EVIDENCE-LAYERS" Inconsistent "config lists another number of layers",
-            "A config has as many diff_ids as the manifest has layers.";
+            "A config has as many `diff_ids` as the manifest has layers.";
         EvidenceEmptyIndex "EVIDENCE-EMPTY-INDEX" Inconsistent "index without manifests",
             "An index names at least one manifest.";
         EvidenceSignature "EVIDENCE-SIGNATURE" NotAllowed "manifest that is itself a signature",
@@ -228,7 +228,7 @@ checks! {
         AnnotationRepeated "ANNOTATION-REPEATED" Usage "annotation is given twice",
             "Each annotation key is given once.";
         AnnotationReserved "ANNOTATION-RESERVED" Usage "annotation that other tools read as a verified fact",
-            "creator, timestamp, Issuer, Subject, Bundle and RFC3161Timestamp are not set by hand.";
+            "creator, timestamp, Issuer, Subject, Bundle and `RFC3161Timestamp` are not set by hand.";
         ListSyntax "LIST-SYNTAX" Usage "line of the list cannot be read",
             "Lines are IMAGE [--as REF] [--identity REF] [-a k=v]…";
         ListEmpty "LIST-EMPTY" Usage "no images given",

@@ -231,7 +231,7 @@ impl Response {
         Some(envelope::pae(statement::MEDIA_TYPE, self.request.blob(&unit.statement.digest)?))
     }
 
-    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. CombineKeys over 8 keys.
+    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. COMBINE-KEYS over 8 keys.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,
@@ -442,16 +442,15 @@ impl Reader {
                 Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig")
             })?;
             let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
-            self.layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
+            Self::layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
-        plain.par_iter().map(read).collect()
+        in_order(plain.par_iter().map(read))
     }
 
     /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
     /// tried first, so that each is tried once in a file of ours; the others after them, so that an order that is not
     /// ours is told from a stranger's signature.
     fn layers(
-        &self,
         group: usize,
         layers: &[Layer],
         response: &Response,
@@ -523,7 +522,7 @@ impl Reader {
             };
             Ok((key_id, (place, signature)))
         };
-        referrers.par_iter().map(read).collect()
+        in_order(referrers.par_iter().map(read))
     }
 
     /// SIG-MANIFEST, REFERRER-MANIFEST, LAYOUT-INDEX, BLOB-MISSING, BLOB-EXTRA: everything else follows from the
@@ -583,6 +582,11 @@ fn check_signature_encoding(keys: &[PublicKey], message: &[u8], signature: &[u8]
         return Err(Error::new(Check::SignatureEncoding, "").detail("it is not in DER"));
     }
     Ok(())
+}
+
+/// Every result, or the first error in the order of the input: which core was faster decides no verdict.
+pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    results.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn keep_smaller<P: Ord>(

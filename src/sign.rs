@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::keys::public::PublicKey;
 use crate::keys::signing::Signer;
-use crate::response::{PayloadPlace, Response};
+use crate::response::{PayloadPlace, Response, in_order};
 use crate::review::ReviewedRequest;
 use crate::verify::VerifiedSignature;
 
@@ -98,8 +98,8 @@ pub fn sign(
     });
     Ok(NewSignatures {
         key: public.clone(),
-        payloads: payloads.collect::<Result<_>>()?,
-        statements: statements.collect::<Result<_>>()?,
+        payloads: in_order(payloads)?,
+        statements: in_order(statements)?,
     })
 }
 

@@ -16,8 +16,6 @@ use crate::limits;
 
 /// The media type of a bundle that we write, and the artifact type of its referrer.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-/// What the media types of all bundles begin with.
-pub const MEDIA_TYPE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 /// The annotation of a referrer that says what its bundle signs.
 pub const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 /// The annotation of a referrer that says what its bundle holds.

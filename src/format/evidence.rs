@@ -19,6 +19,8 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// The config of artifacts without one: `{}`.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// What the media types of all Sigstore bundles begin with.
+pub const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 /// Docker image manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker manifest list.
@@ -299,8 +301,7 @@ fn check_evidence_empty_index(children: &[Value]) -> Result<()> {
 /// EVIDENCE-SIGNATURE: signatures are not signed.
 fn check_evidence_signature(layers: &[Descriptor]) -> Result<()> {
     let signature = |layer: &&Descriptor| {
-        layer.media_type == super::payload::MEDIA_TYPE
-            || layer.media_type.starts_with(super::bundle::MEDIA_TYPE_PREFIX)
+        layer.media_type == super::payload::MEDIA_TYPE || layer.media_type.starts_with(BUNDLE_PREFIX)
     };
     layers
         .iter()

@@ -3,6 +3,7 @@
 //! `serde_json` reads the text; this module refuses what it would let pass: members that stand twice, names that Go
 //! folds into one, depth, integers that not every reader holds. Values keep the order of their members.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -35,7 +36,7 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// Names that Go's reader folds into one, or that are not ASCII, are refused outside free maps
-    /// (annotations, Labels, Volumes, ExposedPorts: one level).
+    /// (`annotations`, `Labels`, `Volumes`, `ExposedPorts`: one level).
     Folded,
     /// Any distinct names.
     Exact,
@@ -161,6 +162,10 @@ impl Serialize for Value {
 
 /// The RFC 8785 bytes of a document of ours. Documents hold strings, integers up to 2^53-1, objects and arrays only,
 /// so that no number is rounded and nothing can fail to serialise.
+///
+/// # Panics
+///
+/// Never for such documents.
 pub fn canonical(document: &impl Serialize) -> Vec<u8> {
     serde_jcs::to_vec(document).expect("documents have string keys and no infinite numbers")
 }
@@ -174,6 +179,20 @@ pub fn push_go_string(out: &mut Vec<u8>, text: &str) {
 /// Appends `text` as protojson writes it: `<`, `>`, `&`, U+2028 and U+2029 stay as they are.
 pub fn push_plain_string(out: &mut Vec<u8>, text: &str) {
     push_string(out, text, false);
+}
+
+/// Appends an object of strings; `push` writes the strings.
+pub fn push_strings(out: &mut Vec<u8>, members: &BTreeMap<String, String>, push: fn(&mut Vec<u8>, &str)) {
+    out.push(b'{');
+    for (number, (name, value)) in members.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        push(out, name);
+        out.push(b':');
+        push(out, value);
+    }
+    out.push(b'}');
 }
 
 fn push_string(out: &mut Vec<u8>, text: &str, html: bool) {

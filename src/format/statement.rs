@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::json::{Names, Value, push_plain_string};
+use crate::format::json::{Names, Value, push_plain_string, push_strings};
 use crate::limits;
 
 /// The media type of a statement, and the DSSE payload type.
@@ -22,16 +22,9 @@ pub fn render(digest: &Digest, annotations: &BTreeMap<String, String>) -> Vec<u8
         b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"",
     );
     out.extend_from_slice(digest.hex().as_bytes());
-    out.extend_from_slice(b"\"},\"annotations\":{");
-    for (number, (key, value)) in annotations.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        push_plain_string(&mut out, key);
-        out.push(b':');
-        push_plain_string(&mut out, value);
-    }
-    out.extend_from_slice(b"}}],\"predicateType\":");
+    out.extend_from_slice(b"\"},\"annotations\":");
+    push_strings(&mut out, annotations, push_plain_string);
+    out.extend_from_slice(b"}],\"predicateType\":");
     push_plain_string(&mut out, PREDICATE_TYPE);
     out.extend_from_slice(b",\"predicate\":{}}");
     out

@@ -6,8 +6,7 @@ use super::store::Store;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::bundle;
-use crate::format::evidence::Descriptor;
+use crate::format::evidence::{BUNDLE_PREFIX, Descriptor};
 use crate::format::json::{Names, Value};
 use crate::limits;
 use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
@@ -84,7 +83,6 @@ fn judge_referrer(
 fn bundle_layer(manifest: &[u8]) -> Option<(Digest, String)> {
     let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact).ok()?;
     let [layer] = value.get("layers")?.as_array()? else { return None };
-    let media_type =
-        layer.get("mediaType")?.as_str().filter(|kind| kind.starts_with(bundle::MEDIA_TYPE_PREFIX))?;
+    let media_type = layer.get("mediaType")?.as_str().filter(|kind| kind.starts_with(BUNDLE_PREFIX))?;
     Some((Digest::parse(layer.get("digest")?.as_str()?).ok()?, media_type.to_owned()))
 }
