@@ -37,14 +37,14 @@ fn run() -> Result<()> {
     let digest = tour.step("coldsign export -o request.tar oci:sample:v1 --as registry.example/app:1.4 -a env=prod --note REL-412", 0)?;
     let digest = digest.trim();
 
-    heading("2 of 5", SEALED, "once: a home and a key");
+    heading("2 of 5", SEALED, "once: a home and a key (--allow-swap: this one guards nothing)");
     println!("$ export COLDSIGN_HOME=vault");
     tour.step("coldsign-signer init", 0)?;
-    tour.step("coldsign-signer key generate demo --passphrase-file pass", 0)?;
-    tour.step("coldsign-signer key public demo --passphrase-file pass > demo.pub", 0)?;
+    tour.step("coldsign-signer key generate demo --passphrase-file pass --allow-swap", 0)?;
+    tour.step("coldsign-signer key public demo --passphrase-file pass --allow-swap > demo.pub", 0)?;
 
     heading("3 of 5", SEALED, "review and sign");
-    tour.step(&format!("coldsign-signer sign request.tar --key demo --passphrase-file pass --approve {digest} -o response.tar"), 0)?;
+    tour.step(&format!("coldsign-signer sign request.tar --key demo --passphrase-file pass --allow-swap --approve {digest} -o response.tar"), 0)?;
 
     heading("4 of 5", CONNECTED, "check the response and attach its signatures");
     tour.step("coldsign import response.tar --request request.tar --key demo.pub --to oci:sample", 0)?;

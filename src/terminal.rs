@@ -339,6 +339,17 @@ pub fn conclude(result: Result<()>, console: &mut dyn Console) -> Exit {
     error.exit()
 }
 
+/// Ends a program that its command line did not start: help goes to stdout, a refusal to stderr with exit code 2. What
+/// was typed stands in it, so it is made harmless like everything else.
+pub fn conclude_usage(text: &str, is_refusal: bool, console: &mut dyn Console) -> Exit {
+    for line in text.lines() {
+        let line = line.trim_end();
+        // Help that nobody reads any more is no failure.
+        let _ = if is_refusal { console.say(line) } else { console.show(line) };
+    }
+    if is_refusal { Exit::Usage } else { Exit::Done }
+}
+
 /// A part of what is paged: a title and blocks of lines, each kept on one page where it fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {

@@ -42,6 +42,7 @@ fn every_page() {
                 assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "not ASCII: {line:?}");
             }
             help.snapshot(&["help", program].iter().chain(*page).copied().collect::<Vec<_>>().join("-"));
+            assert!(help.stdout_text().lines().all(|line| !line.ends_with(' ')), "blanks at the end\n{help}");
             // `help PAGE` is the same page. Pages stand in 80 columns whatever the terminal says.
             let same = run().arg("help").args(*page).env("COLUMNS", "200").expect(0);
             assert_eq!(same.stdout_text(), help.stdout_text());
@@ -71,6 +72,7 @@ fn nothing_and_nonsense_are_usage() {
     let sandbox = Sandbox::new();
     sandbox.coldsign().expect(2).stdout("");
     sandbox.signer().expect(2).stdout("");
+    sandbox.coldsign().arg("\u{202e}x").expect(2).stderr_line("error: unrecognized subcommand '\\u{202e}x'");
     sandbox.coldsign().arg("exprot").expect(2).stdout("").snapshot("usage-unknown-command");
     sandbox.coldsign().arg("export").expect(2).stdout("").snapshot("usage-missing");
     let secret = sandbox.signer().args(["sign", "r.tar", "--passphrase", "hunter2hunter2"]).expect(2);

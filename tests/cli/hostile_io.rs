@@ -236,6 +236,31 @@ fn a_read_only_disk() {
     station.same("out.tar", "request.tar");
 }
 
+/// A machine with swap: no key is opened on it, unless the person says that it may be.
+#[test]
+fn active_swap() {
+    let station = Station::with_response();
+    let digest = station.digest("request.tar");
+    let area = "Filename\tType\tSize\tUsed\tPriority\n/dev/sda9 partition 2097148 0 -2\n";
+    station.write("swaps", area);
+    let signer = env!("CARGO_BIN_EXE_coldsign-signer");
+    let script = format!(
+        "mount --bind swaps /proc/swaps; \
+         sign() {{ {signer} sign request.tar --key release --passphrase-file pass --approve {digest} -o out.tar $1; }}; \
+         sign; echo code $?; {signer} key generate new --passphrase-file pass; echo code $?; \
+         {signer} key list >/dev/null; echo code $?; {signer} inspect request.tar >/dev/null; echo code $?; \
+         sign --allow-swap; echo code $?"
+    );
+    let Some(run) = mounted(&station, &script) else { return };
+    let outcome = run.expect(0);
+    let codes: Vec<&str> =
+        outcome.stdout_text().lines().filter_map(|line| line.strip_prefix("code ")).collect();
+    assert_eq!(codes, ["1", "1", "0", "0", "0"], "{outcome}");
+    outcome.stderr_line("error[SWAP-ACTIVE]: swap is active: /dev/sda9").stderr_line("  no key was opened");
+    station.same("out.tar", "response.tar");
+    station.no_file("vault/keys/new.key");
+}
+
 /// Below the home there are files and folders, nothing else; the home itself may be reached by a link.
 #[test]
 fn links_and_pipes_in_the_home() {

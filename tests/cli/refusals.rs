@@ -28,6 +28,25 @@ fn a_docker_archive_without_a_manifest() {
     );
 }
 
+/// One image, two full names in its layout: which one is meant is for the person to say.
+#[test]
+fn an_image_of_two_names() {
+    let station = Station::new();
+    let index = String::from_utf8(station.read("single/index.json")).unwrap();
+    let mut index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let mut twin = index["manifests"][0].clone();
+    index["manifests"][0]["annotations"]["io.containerd.image.name"] = "registry.example/app:1".into();
+    twin["annotations"]["io.containerd.image.name"] = "registry.example/app:2".into();
+    index["manifests"].as_array_mut().unwrap().push(twin);
+    station.write("single/index.json", index.to_string());
+    let export =
+        |more: &[&str]| station.coldsign().args(["export", "-o", "r.tar", "oci:single:v1"]).args(more);
+    let refused = station.refused(export(&[]), 2);
+    refused.stderr_line("error[REFERENCE-AMBIGUOUS]: image has more than one name: say --as: oci:single:v1");
+    refused.stderr_line("  it has registry.example/app:1").stderr_line("  nothing was written");
+    export(&["--as", "registry.example/app:2"]).expect(0);
+}
+
 #[test]
 fn the_wrong_stick_as_home() {
     let station = Station::with_request();

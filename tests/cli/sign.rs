@@ -73,6 +73,33 @@ fn more_items_than_anybody_reviews() {
         .stderr_line("signed 1004 items, 4 signatures, [..]");
 }
 
+/// What was left out is the first thing that the signing person reads.
+#[test]
+fn children_that_nobody_saw() {
+    let station = Station::new();
+    let name = ["oci:layout", "--as", "registry.example/team/app:1.4"];
+    for (more, snapshot, line) in [
+        (&["--no-recursive"][..], "unseen-all", "NOT SEEN: 3 child manifests, in images 1"),
+        (&["--platform", "linux/arm64"], "unseen-two", "NOT SEEN: 2 child manifests, in images 1"),
+    ] {
+        let request = format!("{snapshot}.tar");
+        let export = station.coldsign().args(["export", "-o", &request]).args(name).args(more).expect(0);
+        export.snapshot(&format!("{snapshot}-export"));
+        let inspected = station.signer().args(["inspect", &request]).expect(0);
+        inspected.snapshot(snapshot);
+        assert_eq!(inspected.stdout_text().lines().nth(1), Some(line));
+        let response = format!("{snapshot}-signed.tar");
+        station.sign(&request, &["--key", "release"], &response).stderr_line(line);
+    }
+    let absent = ["--platform", "windows/amd64"];
+    let export = station.coldsign().args(["export", "-o", "x.tar"]).args(name).args(absent);
+    station
+        .refused(export, 11)
+        .stderr_line("error[PLATFORM-ABSENT]: index has no such platform: [..]windows/amd64");
+    let both = ["--platform", "linux/arm64", "--no-recursive"];
+    station.refused(station.coldsign().args(["export", "-o", "x.tar"]).args(name).args(both), 2);
+}
+
 #[test]
 fn approval_names_the_request_of_a_response_too() {
     let station = Station::with_response();

@@ -13,7 +13,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
-use coldsign::exit::Exit;
 use coldsign::secret::harden_process;
 use coldsign::terminal::{self, Console, Terminal};
 
@@ -25,9 +24,8 @@ fn main() -> ExitCode {
     let cli = match harden_process().map(|()| Cli::try_parse()) {
         Ok(Ok(cli)) => cli,
         Ok(Err(shown)) => {
-            // Help that nobody reads any more is no failure.
-            let _ = shown.print();
-            return if shown.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            let text = shown.render().to_string();
+            return terminal::conclude_usage(&text, shown.use_stderr(), &mut console).into();
         }
         Err(cause) => {
             let error = Error::new(Check::ProcessOpen, "").caused_by(cause);

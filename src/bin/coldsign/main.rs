@@ -18,15 +18,14 @@ use coldsign::terminal::{self, Console, Terminal};
 use cli::{Cli, Command, TrustedRoot};
 
 fn main() -> ExitCode {
+    let mut console = Terminal;
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(shown) => {
-            // Help that nobody reads any more is no failure.
-            let _ = shown.print();
-            return if shown.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            let text = shown.render().to_string();
+            return terminal::conclude_usage(&text, shown.use_stderr(), &mut console).into();
         }
     };
-    let mut console = Terminal;
     match run(&cli.command, &mut console) {
         Ok(exit) => exit.into(),
         Err(error) => terminal::conclude(Err(error), &mut console).into(),
