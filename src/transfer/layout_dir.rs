@@ -312,7 +312,9 @@ impl Destinations for LayoutDir {
             check_destination_changed(&path, &self.index)?;
             let mut entries = self.layout.entries_mut();
             self.settle(&mut entries, &changes);
-            files::replace(&path, &entries.to_bytes())?;
+            let bytes = entries.to_bytes();
+            files::replace(&path, &bytes)?;
+            check_read_back(&path, &bytes)?;
         }
         *changes = Changes::default();
         Ok(anything)
@@ -329,6 +331,15 @@ fn check_destination_changed(path: &Path, read: &[u8]) -> Result<()> {
     Err(error
         .detail("index.json was left as it is now; nothing names what was written")
         .hint("run the same command again"))
+}
+
+/// READ-BACK: the index that stands there now is the one that was written.
+fn check_read_back(path: &Path, written: &[u8]) -> Result<()> {
+    let document = u64::try_from(limits::DOCUMENT).unwrap_or(u64::MAX);
+    if files::read(path, document)? == written {
+        return Ok(());
+    }
+    Err(Error::new(Check::ReadBack, path.display()).hint("run the same command again"))
 }
 
 /// Waits until every blob is on the medium: one call for the whole file system where there is one, since ten thousand
