@@ -343,6 +343,11 @@ fn broken_destinations() {
     outcome.stderr_line(&format!(
         "error[DESTINATION-BROKEN]: what stands at the destination cannot be read: registry.example/team/app@{INDEX}"
     ));
+    station
+        .unchanged(station.coldsign().args(["verify", "--key", "release.pub", "oci:layout:v1"]), 12)
+        .stderr_line(
+            "error[SIG-MANIFEST-KIND]: .sig manifest is not a manifest of signatures: oci:layout:v1: [..]",
+        );
     assert_eq!(station.read(blob(&digest)), bytes);
     for broken in [&b"{"[..], b"[]", b"{\"manifests\":7}", b"{\"manifests\":[],\"manifests\":[]}"] {
         station.write("layout/index.json", broken);

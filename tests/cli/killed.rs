@@ -170,3 +170,20 @@ fn while_making_a_home_and_a_key() {
     }
     panic!("still not done");
 }
+
+/// Where the process cannot be closed to others, it does nothing at all.
+#[test]
+fn memory_that_stays_open() {
+    if !has_strace() {
+        return;
+    }
+    let station = Station::with_request();
+    for call in ["prctl", "prlimit64,?setrlimit"] {
+        let inject = format!("inject={call}:error=EPERM");
+        let signer = env!("CARGO_BIN_EXE_coldsign-signer");
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-e", &inject, signer, "key", "list"];
+        let run = station.program("strace").args(strace).env("COLDSIGN_HOME", "vault");
+        let refused = station.refused(run, 1);
+        refused.stderr_line("error[PROCESS-OPEN]: memory of this process cannot be closed to others");
+    }
+}

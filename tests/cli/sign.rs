@@ -73,6 +73,54 @@ fn more_items_than_anybody_reviews() {
         .stderr_line("signed 1004 items, 4 signatures, [..]");
 }
 
+/// A `.sig` holds at most 1,000 layers: what eight keys could not all sign is refused before it is exported.
+#[test]
+fn a_request_that_could_not_be_answered() {
+    let station = Station::new();
+    for (tags, code) in [(126, 24), (125, 0)] {
+        let list: String = (0..tags).fold(String::new(), |mut list, number| {
+            writeln!(list, "oci:single --as registry.example/app:{number}").unwrap();
+            list
+        });
+        station.write("images.txt", list);
+        let export = station.coldsign().args(["export", "-o", "r.tar", "--from", "images.txt"]);
+        if code == 0 {
+            export.expect(0);
+            continue;
+        }
+        let refused = station.refused(export, code);
+        refused.stderr_line("error[REQUEST-SIZE]: the response to this request would be over a limit");
+        refused.stderr_line("  layers of one .sig: 1008 with 8 keys and both forms, at most 1000");
+    }
+}
+
+/// Eight keys sign a file, a ninth is refused before anybody is asked, in `sign` and in `combine`.
+#[test]
+fn nine_keys() {
+    let station = Station::new();
+    let names: Vec<String> = (1..=9).map(|number| format!("key{number}")).collect();
+    for name in &names {
+        station.add_key(name);
+    }
+    station.export("request.tar", &["oci:single", "--as", "registry.example/app:1"]);
+    let keys = |names: &[String]| {
+        names.iter().flat_map(|name| ["--key".to_owned(), name.clone()]).collect::<Vec<_>>()
+    };
+    let digest = station.digest("request.tar");
+    let sign = |input: &str, names: &[String], output: &str| {
+        let sign =
+            ["sign", input, "-o", output, "--allow-swap", "--passphrase-file", "pass", "--form", "bundle"];
+        station.signer().args(sign).args(keys(names)).args(["--approve", &digest])
+    };
+    let line = "error[COMBINE-KEYS]: together too many keys: 9, at most 8";
+    station.refused(sign("request.tar", &names, "nine.tar"), 24).stderr_line(line);
+    sign("request.tar", &names[..8], "eight.tar").expect(0);
+    station.refused(sign("eight.tar", &names[8..], "nine.tar"), 24).stderr_line(line);
+    sign("request.tar", &names[8..], "ninth.tar").expect(0);
+    let combine = station.coldsign().args(["combine", "eight.tar", "ninth.tar", "-o", "nine.tar"]);
+    station.refused(combine, 24).stderr_line("error[COMBINE-KEYS]: together too many keys: [..]");
+}
+
 /// What was left out is the first thing that the signing person reads.
 #[test]
 fn children_that_nobody_saw() {

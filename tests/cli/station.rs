@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::sealed::{Cost, SealedKey, Use, Uses};
+use coldsign::keys::signing::SigningKey;
 use coldsign::response::Response;
 use coldsign::secret::{OsRandom, Passphrase};
 
@@ -40,11 +41,14 @@ impl Station {
         // By the program: a lock of ours would live on in every child that another test starts meanwhile.
         sandbox.signer().args(["--home", "vault", "init"]).expect(0);
         for (name, pem) in sealed() {
-            let path = sandbox.path(format!("vault/keys/{name}.key"));
-            fs::write(&path, pem).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            put_key(&sandbox, name, pem);
         }
         Self(sandbox)
+    }
+
+    /// One more key in the home, a fresh one that `pass` opens.
+    pub(crate) fn add_key(&self, name: &str) {
+        put_key(&self.0, name, &seal(&SigningKey::generate(&mut OsRandom).unwrap(), PASS));
     }
 
     /// With `request.tar` for the index in `layout`.
@@ -150,17 +154,26 @@ pub(crate) fn words_of(digest: &str) -> [&'static str; 32] {
     coldsign::words::words(&coldsign::digest::Digest::parse(digest).unwrap())
 }
 
-/// The private keys of the fixtures, sealed once for all tests, as cheaply as the format allows.
+fn put_key(sandbox: &Sandbox, name: &str, pem: &str) {
+    let path = sandbox.path(format!("vault/keys/{name}.key"));
+    fs::write(&path, pem).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The private keys of the fixtures, sealed once for all tests.
 fn sealed() -> &'static [(&'static str, String)] {
     static SEALED: OnceLock<Vec<(&str, String)>> = OnceLock::new();
     SEALED.get_or_init(|| {
-        let seal = |(name, file, pass): (&'static str, &str, &str)| {
+        let sealed = |(name, file, pass): (&'static str, &str, &str)| {
             let pem = fs::read(fixture(Path::new("format").join(file))).unwrap();
-            let key = ForeignKey::from_pem(&pem).unwrap().open(None).unwrap();
-            let uses = Uses::new([Use::Image]).unwrap();
-            let (pass, cost) = (Passphrase::new(pass.into()), Cost::new(1 << 15).unwrap());
-            (name, SealedKey::seal(&key, uses, "", &pass, cost, &mut OsRandom).unwrap().to_pem())
+            (name, seal(&ForeignKey::from_pem(&pem).unwrap().open(None).unwrap(), pass))
         };
-        [("release", "one.pem", PASS), ("second", "two.pem", PASS2)].map(seal).to_vec()
+        [("release", "one.pem", PASS), ("second", "two.pem", PASS2)].map(sealed).to_vec()
     })
+}
+
+/// Seals as cheaply as the format allows.
+fn seal(key: &SigningKey, pass: &str) -> String {
+    let (uses, cost) = (Uses::new([Use::Image]).unwrap(), Cost::new(1 << 15).unwrap());
+    SealedKey::seal(key, uses, "", &Passphrase::new(pass.into()), cost, &mut OsRandom).unwrap().to_pem()
 }
