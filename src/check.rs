@@ -333,6 +333,8 @@ checks! {
             "A .sig manifest that is written has at most 1,000 layers and 4 MiB.";
         DestinationChanged "DESTINATION-CHANGED" Changed "destination changed while it was written",
             "Nobody else changes the index of a layout between reading and replacing it.";
+        BundleHidesSig "BUNDLE-HIDES-SIG" Done "stock cosign will not look at .sig",
+            "A warning: a bundle beside an image, not by a key given, changes what stock cosign looks at.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }

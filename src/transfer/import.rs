@@ -62,6 +62,8 @@ pub struct Row {
     pub bundles: usize,
     /// Whether other signatures stand beside ours.
     pub beside: bool,
+    /// Whether a bundle of somebody else's keeps stock cosign from looking at our `.sig` (BUNDLE-HIDES-SIG).
+    pub hidden: bool,
     /// What went wrong, if anything did.
     pub error: Option<String>,
 }
@@ -175,9 +177,8 @@ impl Plan {
                 .into_par_iter()
                 .zip(groups)
                 .map(|(done, group)| {
-                    let done = done?;
-                    self.check_read_back(destinations, group, &verifier)?;
-                    Ok(done)
+                    let hidden = self.check_read_back(destinations, group, &verifier);
+                    done.and_then(|done| hidden.map(|hidden| Done { hidden, ..done }))
                 })
                 .collect();
         }
@@ -359,14 +360,15 @@ impl Plan {
         store.put_signatures(&group.subject, &manifest)
     }
 
-    /// READ-BACK: every signature that was pushed comes back and verifies.
+    /// READ-BACK: every signature that was pushed comes back and verifies. Returns whether there are bundles, and none
+    /// by a key given.
     fn check_read_back(
         &self,
         destinations: &dyn Destinations,
         place: usize,
         verifier: &Verifier,
-    ) -> Result<()> {
-        let Some(group) = self.request().sigs().get(place) else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(group) = self.request().sigs().get(place) else { return Ok(false) };
         let store = destinations.repository(&group.repository)?;
         let demand = Demand {
             keys: self.wanted.keys.clone(),
@@ -375,24 +377,25 @@ impl Plan {
             threshold: 1,
         };
         let mut found = HashSet::new();
+        let (mut bundles, mut good) = (0, 0);
         for verdict in gather::judge(store.as_ref(), &group.subject.digest, verifier, &demand) {
+            bundles += usize::from(verdict.form == Form::Bundle);
             let Ok(valid) = verdict.outcome else { continue };
+            good += usize::from(valid.form() == Form::Bundle);
             let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
             found.insert((valid.key_id(), Digest::of(bytes)));
         }
-        let payloads = self
-            .counted()
-            .flat_map(|signer| signer.payloads().keys().map(move |place| (signer.key().id(), *place)));
-        let payloads = payloads.filter(|(_, (group, _))| self.wanted.attach.sig() && *group == place);
-        let payloads =
-            payloads.filter_map(|(key, (_, unit))| Some((key, group.payloads.get(unit)?.payload.digest)));
+        let payloads = self.counted().filter(|_| self.wanted.attach.sig()).flat_map(|signer| {
+            let units = signer.payloads().range((place, 0)..=(place, usize::MAX)).map(|((_, unit), _)| *unit);
+            units.filter_map(|unit| Some((signer.key().id(), group.payloads.get(unit)?.payload.digest)))
+        });
         let statements = self.statements(group).flat_map(|statement| {
             let signers = self.counted().filter(move |signer| signer.statements().contains_key(&statement));
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
             signers.filter_map(move |signer| Some((signer.key().id(), digest?)))
         });
         match payloads.chain(statements).find(|wanted| !found.contains(wanted)) {
-            None => Ok(()),
+            None => Ok(bundles > 0 && good == 0),
             Some((key, _)) => Err(Error::new(Check::ReadBack, group.subject.digest)
                 .detail(format!("no valid signature by {key} came back"))),
         }
@@ -419,6 +422,7 @@ impl Plan {
             sigs: 0,
             bundles: 0,
             beside: false,
+            hidden: false,
             error: None,
         };
         let groups: BTreeSet<usize> =
@@ -429,6 +433,7 @@ impl Plan {
                     row.sigs += done.sigs;
                     row.bundles += done.bundles;
                     row.beside |= done.beside;
+                    row.hidden |= done.hidden;
                     if done.changed && row.status == Status::Unchanged {
                         row.status = if mode == Mode::Push { Status::Pushed } else { Status::WouldPush };
                     }
@@ -456,6 +461,7 @@ impl Outcome {
 struct Done {
     changed: bool,
     beside: bool,
+    hidden: bool,
     sigs: usize,
     bundles: usize,
 }

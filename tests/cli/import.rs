@@ -412,3 +412,38 @@ fn combine_refuses() {
     combine(&[golden, golden, "-o", "golden.tar"]).expect(0);
     station.expect_file("golden.tar", fs::read(golden).unwrap());
 }
+
+#[test]
+fn a_strangers_bundle_hides_our_sig_and_is_named() {
+    let station = Station::with_response();
+    station.sign("request.tar", &["--key", "second", "--form", "bundle"], "bundles.tar");
+    station
+        .importing(&["bundles.tar", "--key", "second.pub", "--attach", "bundle"])
+        .expect(0)
+        .never("BUNDLE-HIDES-SIG");
+    station
+        .importing(&["response.tar", "--key", "release.pub"])
+        .expect(0)
+        .stderr_line(
+            "warning[BUNDLE-HIDES-SIG]: stock cosign will not look at .sig: registry.example/team/app:1.4",
+        )
+        .stderr_line("hint: --attach both");
+    station
+        .importing(&["response.tar", "--key", "release.pub", "--attach", "both"])
+        .expect(0)
+        .never("BUNDLE-HIDES-SIG");
+}
+
+#[test]
+fn a_child_verifies_by_its_digest() {
+    let station = Station::with_response();
+    station.importing(&["response.tar", "--key", "release.pub"]).expect(0);
+    let index: Value = serde_json::from_slice(&station.read(blob(INDEX))).unwrap();
+    for child in index["manifests"].as_array().unwrap() {
+        let child = format!("oci:layout@{}", child["digest"].as_str().unwrap());
+        station.coldsign().args(["verify", "--key", "release.pub", &child]).expect(0);
+        station.coldsign().args(["verify", "--key", "second.pub", &child]).expect(12);
+    }
+    let absent = format!("oci:layout@sha256:{}", "0".repeat(64));
+    station.coldsign().args(["verify", "--key", "release.pub", &absent]).expect(11);
+}

@@ -21,7 +21,7 @@ use crate::station::{Place, check_swap, say_key, unlock};
 pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Result<()> {
     match command {
         Key::Generate { name, passphrase, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let output = home.reserve(&name)?;
             let passphrase = passphrase::choose(console, passphrase.read()?, name.as_str())?;
@@ -30,7 +30,7 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             say_next(console, &name)
         }
         Key::Import { file, name, passphrase, new, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, name_of(name, &file)?);
             let output = home.reserve(&name)?;
             let (key, passphrase) = open_foreign(console, &file, passphrase.read()?, new.read()?, &name)?;
@@ -43,19 +43,19 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             list(console, &home)
         }
         Key::Public { name, passphrase, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
             let (key, _) = unlock(console, passphrase.read()?.as_ref(), &name, &sealed)?;
             console.emit(key.public_key().to_pem().as_bytes())
         }
         Key::Check { key, passphrase, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let home = place.open(console)?;
             check(console, &home, &key, passphrase.read()?.as_ref())
         }
         Key::Passphrase { name, passphrase, new, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
             let (given, new) = (passphrase.read()?, new.read()?);
@@ -68,7 +68,7 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             console.say("      copies that were made before still open with the old one")
         }
         Key::Export { name, format: KeyFormat::Cosign, output, passphrase, new, memory } => {
-            check_swap(memory.allow_swap)?;
+            check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let sealed = home.load(&name)?;
             let file = create(console, &output)?;

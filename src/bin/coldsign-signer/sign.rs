@@ -41,7 +41,7 @@ impl Asked {
 /// Everything that can fail without the person fails before the person is asked; keys are opened last.
 pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> Result<()> {
     check_approval(command.approve.as_ref(), console)?;
-    check_swap(command.memory.allow_swap)?;
+    check_swap(command.memory.allow_swap, console)?;
     check_self_test()?;
     let home = place.open(console)?;
     console.say(&format!("coldsign-signer {VERSION}, self-test ok, home {}", place.path().display()))?;

@@ -9,7 +9,7 @@ use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::keys::signing::SigningKey;
 use coldsign::secret::{Passphrase, Swap};
-use coldsign::terminal::Console;
+use coldsign::terminal::{self, Console};
 
 use crate::passphrase;
 
@@ -50,9 +50,15 @@ fn name_missing_modes(home: &Home, console: &mut dyn Console) -> Result<()> {
     console.say("      whoever holds the medium can copy the key files, which are sealed")
 }
 
-/// SWAP-ACTIVE: before a key is opened or made.
-pub(crate) fn check_swap(allowed: bool) -> Result<()> {
-    Swap::of_this_system().check_swap_active(allowed)
+/// SWAP-ACTIVE: before a key is opened or made. Where it is allowed it is named all the same.
+pub(crate) fn check_swap(allowed: bool, console: &mut dyn Console) -> Result<()> {
+    let swap = Swap::of_this_system();
+    swap.check_swap_active(allowed)?;
+    if let Swap::Active(areas) = swap {
+        let warning = Error::new(Check::SwapActive, areas.join(", ")).detail("allowed by --allow-swap");
+        terminal::warning(&warning).lines().try_for_each(|line| console.say(line))?;
+    }
+    Ok(())
 }
 
 /// Opens a sealed key of the home.

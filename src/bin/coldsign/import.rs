@@ -101,6 +101,10 @@ fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
     if row.bundles > 0 {
         what.push(counted(row.bundles, "bundle", "bundles"));
     }
+    if row.hidden {
+        let warning = Error::new(Check::BundleHidesSig, &row.image).hint("--attach both");
+        terminal::warning(&warning).lines().try_for_each(|line| console.say(line))?;
+    }
     let beside = if row.beside { ", beside another key's" } else { "" };
     let line = format!("{:<10} {:<42} {}{beside}", row.status.name(), shown(&row.image), what.join(", "));
     console.say(line.trim_end())
