@@ -662,7 +662,7 @@ pub(crate) fn payload(identity: &str, digest: &str, annotations: &[(String, Stri
     .into_bytes()
 }
 
-fn statement(digest: &str, annotations: &[(String, String)]) -> Vec<u8> {
+pub(crate) fn statement(digest: &str, annotations: &[(String, String)]) -> Vec<u8> {
     let mut sorted = annotations.to_vec();
     sorted.sort();
     let pairs: Vec<String> = sorted
