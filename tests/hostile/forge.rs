@@ -50,7 +50,7 @@ pub(crate) enum Part {
 }
 
 /// A manifest or index with what it carries.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) media_type: String,
     pub(crate) bytes: Vec<u8>,
@@ -115,7 +115,7 @@ impl Node {
 }
 
 /// One image under one name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) destination: String,
     pub(crate) identity: String,
@@ -291,6 +291,8 @@ pub(crate) struct Forge {
     pub(crate) forms: (bool, bool),
     /// Each key signs each statement a second time, with another signature.
     pub(crate) twice: bool,
+    /// Bundles that are left out, by their place.
+    pub(crate) skipped: Vec<usize>,
     bends: Vec<(Part, usize, Rc<dyn Fn(Vec<u8>) -> Vec<u8>>)>,
     items: Change<Vec<Json>>,
     layers: Vec<(usize, Rc<dyn Fn(&mut Vec<Layer>)>)>,
@@ -307,6 +309,7 @@ impl Forge {
             keys: Vec::new(),
             forms: (true, true),
             twice: false,
+            skipped: Vec::new(),
             bends: Vec::new(),
             items: Vec::new(),
             layers: Vec::new(),
@@ -578,6 +581,10 @@ impl Forge {
             let again =
                 |key: &Key| [key.clone(), key.mirrored()].into_iter().take(1 + usize::from(self.twice));
             for key in keys.iter().flat_map(again) {
+                if self.skipped.contains(&place) {
+                    place += 1;
+                    continue;
+                }
                 let bytes = blobs[&statement[7..]].clone();
                 let bundle = self.bent(Part::Bundle, place, bundle(&key, &bytes));
                 let bundle = put(blobs, BUNDLE, bundle);
