@@ -4,7 +4,7 @@
 //! Reading renders it again and demands equal bytes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -383,14 +383,19 @@ impl Reader {
             Entry::Plain(digest, name) => Some((digest, name)),
             _ => None,
         });
-        let plain: Vec<_> = plain.skip(request.items().len()).collect();
-        let read = |(digest, name): &(&Digest, &Option<String>)| {
-            let group = name.as_ref().and_then(|name| groups.get(name));
-            let group = *group.ok_or_else(|| Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig"))?;
-            let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
-            self.layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
+        // Each once, before any work: an index that names one a thousand times is not one that we render.
+        let mut seen = HashSet::new();
+        let place = |(digest, name): (&Digest, &Option<String>)| {
+            let group = name.as_ref().and_then(|name| groups.get(name)).copied().filter(|group| seen.insert(*group));
+            let refuse = || Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig, or one too many");
+            Ok((*digest, group.ok_or_else(refuse)?))
         };
-        plain.par_iter().map(read).collect()
+        let places: Vec<(Digest, usize)> = plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
+        let read = |(digest, group): &(Digest, usize)| {
+            let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
+            self.layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
+        };
+        first_error(places.par_iter().map(read).collect())
     }
 
     /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
@@ -430,6 +435,10 @@ impl Reader {
             Entry::Referrer(digest) => Some(digest),
             _ => None,
         }).collect();
+        let mut seen = HashSet::new();
+        if let Some(digest) = referrers.iter().find(|digest| !seen.insert(**digest)) {
+            return Err(Error::new(Check::LayoutIndex, digest).detail("a bundle's entry stands twice"));
+        }
         let read = |digest: &&Digest| {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
             let bundle = bundle::read_referrer(self.blob(digest)?).map_err(|error| error.within(digest))?;
@@ -444,7 +453,7 @@ impl Reader {
             };
             Ok((key_id, (place, signature)))
         };
-        referrers.par_iter().map(read).collect()
+        first_error(referrers.par_iter().map(read).collect())
     }
 
     /// SIG-MANIFEST, REFERRER-MANIFEST, LAYOUT-INDEX, BLOB-MISSING, BLOB-EXTRA: everything else follows from the
@@ -484,6 +493,11 @@ impl Reader {
 
 type Placed = (Digest, (PayloadPlace, VerifiedSignature));
 type PlacedStatement = (Digest, (usize, VerifiedSignature));
+
+/// All of them, or the first error in their order: whichever thread comes first, a file has one verdict.
+fn first_error<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
+    results.into_iter().collect()
+}
 
 /// The signature, if it verifies; not computed again where the same one is known to.
 fn verified(known: Option<&VerifiedSignature>, key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<VerifiedSignature> {

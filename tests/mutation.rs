@@ -2,6 +2,8 @@
 //! bounded memory. Seeded: a failure names the run that shows it again.
 //!
 //! `COLDSIGN_MUTATIONS` multiplies the work (1 unless given); `COLDSIGN_SEED` gives other mutations.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::type_complexity)]
+#![allow(clippy::case_sensitive_file_extension_comparisons)] // names of our own fixtures
 
 #[cfg(test)]
 #[path = "hostile/forge.rs"]

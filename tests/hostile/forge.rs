@@ -4,6 +4,7 @@
 //! Each part may be changed just before its digest is taken, so that everything above it is repaired and only one thing
 //! is wrong. Tar headers, RFC 8785 and cosign's JSON are written here by hand; nothing of `coldsign` is used.
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(clippy::type_complexity, clippy::similar_names, clippy::format_push_string, clippy::format_collect)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -237,6 +237,20 @@ fn an_index_bomb_costs_what_it_weighs() {
 }
 
 #[test]
+fn an_entry_that_stands_often_is_refused_before_any_work() {
+    // Each entry would cost the verification of all that it names, and an index holds a hundred thousand.
+    for (place, words) in [(2, "one too many"), (3, "stands twice")] {
+        let plan = response().entries(move |entries| {
+            let twin = entries[place].clone();
+            entries.splice(place..place, vec![twin; 1_000]);
+        });
+        let error = Response::read(&Bytes::from(plan.write())).unwrap_err();
+        assert_eq!(error.check(), Check::LayoutIndex);
+        assert!(error.details().any(|line| line.contains(words)), "{error:?}");
+    }
+}
+
+#[test]
 fn many_names_of_one_heavy_image() {
     // 5,000 tags of a manifest with 20,000 layers: it is read once.
     let layer = format!("{{\"mediaType\":\"a/b\",\"digest\":\"sha256:{}\",\"size\":7}}", "b".repeat(64));
