@@ -219,7 +219,7 @@ impl Response {
         Some(envelope::pae(statement::MEDIA_TYPE, self.request.blob(&unit.statement.digest)?))
     }
 
-    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. CombineKeys over 8 keys.
+    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. `CombineKeys` over 8 keys.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,

@@ -192,7 +192,9 @@ fn files(folders: &[&str], fits: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)
         }
     }
     let mut found = Vec::new();
-    folders.iter().for_each(|folder| walk(&fixtures().join(folder), &mut found));
+    for folder in folders {
+        walk(&fixtures().join(folder), &mut found);
+    }
     found.retain(|(name, _)| fits(name));
     found
 }
@@ -501,7 +503,7 @@ fn signatures_at_a_destination() {
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(valid(&manifest, &payload, &by_cosign), [payload.clone()]);
+    assert_eq!(valid(&manifest, &payload, &by_cosign), std::slice::from_ref(&payload));
     let seeds = [("manifest".to_owned(), manifest.clone())];
     mutations("sig", 3_000, &seeds, |_, mutant| {
         assert!(valid(mutant, &payload, &by_cosign).iter().all(|claims| *claims == payload), "other claims");

@@ -1,5 +1,5 @@
 //! What looks odd and is good: each file of `fixtures/evidence` is accepted, and written again with the same bytes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::too_many_lines)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::too_many_lines, clippy::assigning_clones)]
 
 use std::collections::BTreeMap;
 

@@ -829,7 +829,7 @@ fn quoted(text: &str, html: bool) -> String {
             '\u{c}' => out.push_str("\\f"),
             '\r' => out.push_str("\\r"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' if html => {
-                out.push_str(&format!("\\u{:04x}", character as u32))
+                out.push_str(&format!("\\u{:04x}", character as u32));
             }
             control if control < ' ' => out.push_str(&format!("\\u{:04x}", control as u32)),
             other => out.push(other),

@@ -111,7 +111,8 @@ fn evidence_is_too_large() {
             &MANIFEST.replace("vnd.oci.image.config", "vnd.example"),
         ))
     };
-    for plan in [&config as &dyn Fn(usize) -> Forge, &manifest, &artifact] {
+    let plans: [&dyn Fn(usize) -> Forge; 3] = [&config, &manifest, &artifact];
+    for plan in plans {
         accepted(&plan(LIMIT));
         refused(&plan(LIMIT + 1), Check::BlobSize);
     }

@@ -90,7 +90,7 @@ fn each_is_refused_by_its_check_and_its_neighbour_is_accepted() {
         match judge(&hostile, wanted) {
             Err(error) if error.check() == wanted && error.exit() == wanted.exit() => {}
             Err(error) => {
-                wrong.push(format!("{}: {error} {:?}", case.stem, error.details().collect::<Vec<_>>()))
+                wrong.push(format!("{}: {error} {:?}", case.stem, error.details().collect::<Vec<_>>()));
             }
             Ok(_) => wrong.push(format!("{}: accepted", case.stem)),
         }

@@ -79,7 +79,9 @@ fn carried(node: &Node, into: &mut BTreeMap<Digest, Vec<u8>>) {
 
 fn build(images: &[Image], note: Option<&str>) -> Response {
     let mut blobs = BTreeMap::new();
-    images.iter().for_each(|image| carried(&image.top, &mut blobs));
+    for image in images {
+        carried(&image.top, &mut blobs);
+    }
     // What no image reaches is left out.
     blobs.insert(Digest::of(b"stranger"), b"stranger".to_vec());
     Response::unsigned(Request::build(specs(images), blobs, note.map(str::to_owned)).unwrap().request)
