@@ -125,14 +125,17 @@ impl Request {
         let mut left_out = Vec::new();
         for image in &images {
             document::check_annotations(&image.annotations, &image.destination.to_string())?;
-            for item in evidence.derive(image, &blobs)? {
-                if seen.insert(Sameness::of(&item)) {
-                    let number = u64::try_from(items.len() + 1).unwrap_or(u64::MAX);
-                    items.push(Item { number, ..item });
-                    document::check_document_items(items.len(), limits::ITEMS, "items")?;
-                } else {
-                    left_out.push(format!("{} as {}", item.destination, item.identity));
+            let called = Called::of(image);
+            for subject in evidence.derive(image, &blobs)? {
+                let sameness = Sameness::of(image, called, &subject);
+                if seen.contains(&sameness) {
+                    left_out.push(format!("{} as {}", sameness.destination, image.identity));
+                    continue;
                 }
+                let number = u64::try_from(items.len() + 1).unwrap_or(u64::MAX);
+                items.push(Item { number, ..evidence.item(image, subject)? });
+                document::check_document_items(items.len(), limits::ITEMS, "items")?;
+                seen.insert(sameness);
             }
         }
         document::check_document_items(items.len(), limits::ITEMS, "items")?;
@@ -255,6 +258,8 @@ struct Evidence {
     configs: HashMap<Digest, Config>,
     /// Manifests and configs that were parsed ahead on all cores, and not visited yet.
     ahead: HashMap<(Digest, String), (Manifest, Option<Config>)>,
+    /// Tops whose trees hold no two descriptors of one digest: a tree is looked through once, whatever it is called.
+    agreed: HashSet<Digest>,
 }
 
 #[derive(Debug)]
@@ -291,21 +296,22 @@ impl Evidence {
         Self { ahead: subjects.into_par_iter().filter_map(parse).collect(), ..Self::default() }
     }
 
-    /// The items of an image, depth first, numbers left at 0.
-    fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Item>> {
+    /// What is signed of an image, depth first. The items follow one by one ([`Evidence::item`]): a reader stops at the
+    /// first one that the document does not have, and never holds more than the document says.
+    fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Descriptor>> {
         self.visit(&image.subject, blobs, limits::INDEX_DEPTH)?;
         let order = self.node(&image.subject.digest)?.order.clone();
-        self.check_evidence_descriptor(&order)?;
-        order.into_iter().map(|subject| self.item(image, subject)).collect()
+        if !self.agreed.contains(&image.subject.digest) {
+            self.check_evidence_descriptor(&order)?;
+            self.agreed.insert(image.subject.digest);
+        }
+        Ok(order)
     }
 
+    /// The item of a manifest of an image, its number left at 0.
     fn item(&self, image: &ImageSpec, subject: Descriptor) -> Result<Item> {
         let node = self.node(&subject.digest)?;
-        let destination = if subject.digest == image.subject.digest {
-            image.destination.clone()
-        } else {
-            Destination::by_digest(image.destination.repository().clone(), subject.digest)
-        };
+        let destination = destination_of(image, &subject);
         let payload = payload::render(&image.identity, &subject.digest, &image.annotations);
         let statement = statement::render(&subject.digest, &image.annotations);
         check_rendered_size(&payload, &image.destination)?;
@@ -491,8 +497,9 @@ fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evi
             return Err(wrong(top).detail("images ascend by destination, identity, annotations"));
         }
         let mut entry = Image { first: next, items: Vec::new() };
-        for derived in evidence.derive(&image, blobs)? {
-            let sameness = Sameness::of(&derived);
+        let called = Called::of(&image);
+        for subject in evidence.derive(&image, blobs)? {
+            let sameness = Sameness::of(&image, called, &subject);
             if let Some(place) = places.get(&sameness) {
                 entry.items.push(*place);
                 continue;
@@ -502,7 +509,7 @@ fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evi
                 let missing = Error::new(Check::ItemList, format!("item {number}"));
                 return Err(missing.detail("it follows from the image, and is not in the document"));
             };
-            let derived = Item { number, ..derived };
+            let derived = Item { number, ..evidence.item(&image, subject)? };
             check_item_unseen(item, &derived)?;
             check_item_evidence(item, &derived)?;
             check_item_digests(item, &derived)?;
@@ -541,7 +548,10 @@ fn check_item_evidence(item: &Item, derived: &Item) -> Result<()> {
 
 /// ITEM-PAYLOAD, ITEM-STATEMENT for the descriptors: those of the bytes that we render.
 fn check_item_digests(item: &Item, derived: &Item) -> Result<()> {
-    let same = Sameness::of(item) == Sameness::of(derived) && item.subject == derived.subject;
+    let same = item.destination == derived.destination
+        && item.identity == derived.identity
+        && item.annotations == derived.annotations
+        && item.subject == derived.subject;
     if same && item.payload != derived.payload {
         return Err(Error::new(Check::ItemPayload, format!("item {}", item.number)));
     }
@@ -742,22 +752,36 @@ fn sort_key(image: &ImageSpec) -> (String, String, Vec<u8>) {
     )
 }
 
-/// What makes two items the same but for their number: digest, evidence, payload and statement follow from it.
+/// Where a manifest of an image goes: the image's own destination, or a digest beside it.
+fn destination_of(image: &ImageSpec, subject: &Descriptor) -> Destination {
+    if subject.digest == image.subject.digest {
+        return image.destination.clone();
+    }
+    Destination::by_digest(image.destination.repository().clone(), subject.digest)
+}
+
+/// What an image and its children are called: a digest of identity and annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Called(Digest);
+
+impl Called {
+    fn of(image: &ImageSpec) -> Self {
+        let (_, identity, annotations) = sort_key(image);
+        // No identity holds a line feed.
+        Self(Digest::of(&[identity.as_bytes(), b"\n", annotations.as_slice()].concat()))
+    }
+}
+
+/// What makes two items the same but for their number: evidence, payload and statement follow from it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Sameness {
     destination: Destination,
     subject: Digest,
-    payload: Digest,
+    called: Called,
 }
 
 impl Sameness {
-    /// The payload stands for identity and annotations: both are in it.
-    fn of(item: &Item) -> Self {
-        let payload = payload::render(&item.identity, &item.subject.digest, &item.annotations);
-        Self {
-            destination: item.destination.clone(),
-            subject: item.subject.digest,
-            payload: Digest::of(&payload),
-        }
+    fn of(image: &ImageSpec, called: Called, subject: &Descriptor) -> Self {
+        Self { destination: destination_of(image, subject), subject: subject.digest, called }
     }
 }

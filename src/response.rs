@@ -4,7 +4,7 @@
 //! Reading renders it again and demands equal bytes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -435,16 +435,24 @@ impl Reader {
             Entry::Plain(digest, name) => Some((digest, name)),
             _ => None,
         });
-        let plain: Vec<_> = plain.skip(request.items().len()).collect();
-        let read = |(digest, name): &(&Digest, &Option<String>)| {
-            let group = name.as_ref().and_then(|name| groups.get(name));
-            let group = *group.ok_or_else(|| {
-                Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig")
-            })?;
-            let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
-            Self::layers(group, &layers, response, keys, known).map_err(|error| error.within(digest))
+        // Each once, before any work: an index that names one a thousand times is not one that we render.
+        let mut seen = HashSet::new();
+        let place = |(digest, name): (&Digest, &Option<String>)| {
+            let group =
+                name.as_ref().and_then(|name| groups.get(name)).copied().filter(|group| seen.insert(*group));
+            let refuse = || {
+                Error::new(Check::LayoutIndex, digest)
+                    .detail("an entry that is no item and no .sig, or one too many")
+            };
+            Ok((*digest, group.ok_or_else(refuse)?))
         };
-        in_order(plain.par_iter().map(read))
+        let places: Vec<(Digest, usize)> =
+            plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
+        let read = |(digest, group): &(Digest, usize)| {
+            let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
+            Self::layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
+        };
+        in_order(places.par_iter().map(read))
     }
 
     /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
@@ -507,6 +515,10 @@ impl Reader {
                 _ => None,
             })
             .collect();
+        let mut seen = HashSet::new();
+        if let Some(digest) = referrers.iter().find(|digest| !seen.insert(**digest)) {
+            return Err(Error::new(Check::LayoutIndex, digest).detail("a bundle's entry stands twice"));
+        }
         let read = |digest: &&Digest| {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
             let bundle = bundle::read_referrer(self.blob(digest)?).map_err(|error| error.within(digest))?;

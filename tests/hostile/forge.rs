@@ -4,6 +4,7 @@
 //! Each part may be changed just before its digest is taken, so that everything above it is repaired and only one thing
 //! is wrong. Tar headers, RFC 8785 and cosign's JSON are written here by hand; nothing of `coldsign` is used.
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(clippy::type_complexity, clippy::similar_names, clippy::format_push_string, clippy::format_collect)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -50,7 +51,7 @@ pub(crate) enum Part {
 }
 
 /// A manifest or index with what it carries.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) media_type: String,
     pub(crate) bytes: Vec<u8>,
@@ -115,7 +116,7 @@ impl Node {
 }
 
 /// One image under one name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) destination: String,
     pub(crate) identity: String,
@@ -291,6 +292,8 @@ pub(crate) struct Forge {
     pub(crate) forms: (bool, bool),
     /// Each key signs each statement a second time, with another signature.
     pub(crate) twice: bool,
+    /// Bundles that are left out, by their place.
+    pub(crate) skipped: Vec<usize>,
     bends: Vec<(Part, usize, Rc<dyn Fn(Vec<u8>) -> Vec<u8>>)>,
     items: Change<Vec<Json>>,
     layers: Vec<(usize, Rc<dyn Fn(&mut Vec<Layer>)>)>,
@@ -307,6 +310,7 @@ impl Forge {
             keys: Vec::new(),
             forms: (true, true),
             twice: false,
+            skipped: Vec::new(),
             bends: Vec::new(),
             items: Vec::new(),
             layers: Vec::new(),
@@ -578,6 +582,10 @@ impl Forge {
             let again =
                 |key: &Key| [key.clone(), key.mirrored()].into_iter().take(1 + usize::from(self.twice));
             for key in keys.iter().flat_map(again) {
+                if self.skipped.contains(&place) {
+                    place += 1;
+                    continue;
+                }
                 let bytes = blobs[&statement[7..]].clone();
                 let bundle = self.bent(Part::Bundle, place, bundle(&key, &bytes));
                 let bundle = put(blobs, BUNDLE, bundle);
@@ -662,7 +670,7 @@ pub(crate) fn payload(identity: &str, digest: &str, annotations: &[(String, Stri
     .into_bytes()
 }
 
-fn statement(digest: &str, annotations: &[(String, String)]) -> Vec<u8> {
+pub(crate) fn statement(digest: &str, annotations: &[(String, String)]) -> Vec<u8> {
     let mut sorted = annotations.to_vec();
     sorted.sort();
     let pairs: Vec<String> = sorted
@@ -821,7 +829,7 @@ fn quoted(text: &str, html: bool) -> String {
             '\u{c}' => out.push_str("\\f"),
             '\r' => out.push_str("\\r"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' if html => {
-                out.push_str(&format!("\\u{:04x}", character as u32))
+                out.push_str(&format!("\\u{:04x}", character as u32));
             }
             control if control < ' ' => out.push_str(&format!("\\u{:04x}", control as u32)),
             other => out.push(other),

@@ -90,7 +90,7 @@ fn each_is_refused_by_its_check_and_its_neighbour_is_accepted() {
         match judge(&hostile, wanted) {
             Err(error) if error.check() == wanted && error.exit() == wanted.exit() => {}
             Err(error) => {
-                wrong.push(format!("{}: {error} {:?}", case.stem, error.details().collect::<Vec<_>>()))
+                wrong.push(format!("{}: {error} {:?}", case.stem, error.details().collect::<Vec<_>>()));
             }
             Ok(_) => wrong.push(format!("{}: accepted", case.stem)),
         }
@@ -98,4 +98,20 @@ fn each_is_refused_by_its_check_and_its_neighbour_is_accepted() {
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), files.len(), wrong.join("\n"));
     hold("hostile", &files);
+}
+
+/// Checks whose hostile files are too large to keep: `large` makes them in memory.
+const LARGE: [Check; 5] =
+    [Check::FileSize, Check::ArchiveBlobs, Check::BlobSize, Check::RequestSize, Check::ResponseKeys];
+
+#[test]
+fn each_check_of_a_file_has_a_fixture() {
+    let hops = ["archive", "json", "self-consistency", "evidence", "signatures"];
+    let with: BTreeSet<Check> = cases::all().iter().map(|case| check_of(&case.stem)).collect();
+    for check in Check::ALL.iter().filter(|check| hops.contains(&check.hop())) {
+        assert!(
+            with.contains(check) != LARGE.contains(check),
+            "{check}: a fixture, or a reason why there is none"
+        );
+    }
 }
