@@ -35,7 +35,7 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// Names that Go's reader folds into one, or that are not ASCII, are refused outside free maps
-    /// (annotations, Labels, Volumes, `ExposedPorts`: one level).
+    /// (annotations, Labels, Volumes, ExposedPorts: one level).
     Folded,
     /// Any distinct names.
     Exact,
