@@ -386,9 +386,16 @@ impl Reader {
         self.archive.blobs.get(digest).ok_or_else(missing)
     }
 
+    /// A blob that holds a manifest or a bundle: bounded before it is parsed.
+    fn manifest(&self, digest: &Digest) -> Result<&Bytes> {
+        let bytes = self.blob(digest)?;
+        check_blob_size(digest, bytes)?;
+        Ok(bytes)
+    }
+
     /// The document that a manifest of ours names, and whether the manifest is the one we render for it.
     fn document(&self, manifest: &Digest, media_type: &str, check: Check) -> Result<&Bytes> {
-        let bytes = self.blob(manifest)?;
+        let bytes = self.manifest(manifest)?;
         let document = layout::read_manifest(bytes).ok_or_else(|| Error::new(check, manifest))?;
         let document = self.blob(&document)?;
         if layout::render_manifest(&Descriptor::of(media_type, document)) == *bytes {
@@ -449,7 +456,8 @@ impl Reader {
         let places: Vec<(Digest, usize)> =
             plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
         let read = |(digest, group): &(Digest, usize)| {
-            let layers = signature::read_layers(self.blob(digest)?).map_err(|error| error.within(digest))?;
+            let layers =
+                signature::read_layers(self.manifest(digest)?).map_err(|error| error.within(digest))?;
             Self::layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
         in_order(places.par_iter().map(read))
@@ -521,9 +529,10 @@ impl Reader {
         }
         let read = |digest: &&Digest| {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
-            let bundle = bundle::read_referrer(self.blob(digest)?).map_err(|error| error.within(digest))?;
+            let bundle =
+                bundle::read_referrer(self.manifest(digest)?).map_err(|error| error.within(digest))?;
             let (statement, key_id, signature) =
-                bundle::read(self.blob(&bundle)?).map_err(|error| error.within(bundle))?;
+                bundle::read(self.manifest(&bundle)?).map_err(|error| error.within(bundle))?;
             let place = *places.get(&statement).ok_or_else(stranger)?;
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
             let message = response.statement_message(place).ok_or_else(stranger)?;
@@ -623,6 +632,18 @@ fn check_layout_version(archive: &Archive) -> Result<()> {
     } else {
         Err(Error::new(Check::LayoutVersion, "oci-layout"))
     }
+}
+
+/// BLOB-SIZE: a manifest or bundle has at most 4 MiB.
+fn check_blob_size(digest: &Digest, bytes: &Bytes) -> Result<()> {
+    if bytes.len() <= limits::MANIFEST {
+        return Ok(());
+    }
+    Err(Error::new(Check::BlobSize, digest).detail(format!(
+        "{} bytes, at most {}",
+        bytes.len(),
+        limits::MANIFEST
+    )))
 }
 
 /// RESPONSE-REQUEST: the response document names this request.

@@ -13,7 +13,7 @@ use coldsign::format::reference::{Destination, Identity};
 use coldsign::request::{ImageSpec, Request};
 use coldsign::response::Response;
 
-use crate::forge::{Blobs, Forge, Image, Key, Member, Node, OCI_INDEX, OCI_MANIFEST, Tar};
+use crate::forge::{Blobs, Forge, Image, Key, Member, Node, OCI_INDEX, OCI_MANIFEST, Part, Tar};
 use crate::plans::{CONFIG, MANIFEST, image, named, of, request, response};
 
 /// Without a bound these files take minutes or hours, with it a second or two where nothing is optimised.
@@ -115,6 +115,27 @@ fn evidence_is_too_large() {
     for plan in plans {
         accepted(&plan(LIMIT));
         refused(&plan(LIMIT + 1), Check::BlobSize);
+    }
+}
+
+#[test]
+fn a_manifest_of_ours_is_too_large() {
+    const LIMIT: usize = 4 * 1024 * 1024;
+    for (part, check) in [
+        (Part::RequestManifest, Check::RequestManifest),
+        (Part::SigManifest, Check::SigManifest),
+        (Part::Referrer, Check::ReferrerManifest),
+        (Part::Bundle, Check::ReferrerManifest),
+        (Part::ResponseManifest, Check::ResponseManifest),
+    ] {
+        let sized = |size: usize| {
+            response().bend(part, 0, move |mut bytes| {
+                bytes.resize(size, b' ');
+                bytes
+            })
+        };
+        refused(&sized(LIMIT), check);
+        refused(&sized(LIMIT + 1), Check::BlobSize);
     }
 }
 
