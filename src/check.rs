@@ -105,6 +105,8 @@ checks! {
             "Outside free maps no member name is non-ASCII, no two are equal without letter case, none is a known one in other letter case: Go readers fold them.";
         JsonDepth "JSON-DEPTH" OverLimit "JSON is nested too deep",
             "Depth is at most 8 in our documents and 32 in evidence.";
+        JsonSize "JSON-SIZE" OverLimit "JSON holds too many values",
+            "One text holds at most 4,000,000 values: memory stays bounded.";
         JsonCanonical "JSON-CANONICAL" Document "document is not in its one spelling (RFC 8785)",
             "Our documents are RFC 8785 bytes.";
         DocumentMember "DOCUMENT-MEMBER" Document "document member is missing, unknown or of the wrong type",
@@ -123,8 +125,10 @@ checks! {
             "kind is image.";
         DocumentReference "DOCUMENT-REFERENCE" Document "identity or destination is not spelled as references are",
             "identity and destination are references in their one spelling; an identity has no digest, a destination has a tag or a digest.";
-        DocumentItems "DOCUMENT-ITEMS" OverLimit "too many items or annotations",
-            "A request has 1 to 10,000 items with at most 256 annotations each.";
+        DocumentItems "DOCUMENT-ITEMS" OverLimit "too many items, annotations or unknown members",
+            "A request has 1 to 10,000 items with at most 256 annotations each, and at most 256 unknown members of optional.";
+        DocumentReserved "DOCUMENT-RESERVED" Document "annotation that other tools read as a verified fact",
+            "No item has an annotation creator, timestamp, Issuer, Subject, Bundle or `RFC3161Timestamp`.";
     }
     "self-consistency" {
         ItemList "ITEM-LIST" Inconsistent "items are not those that follow from the images",
@@ -177,10 +181,10 @@ checks! {
     "signatures" {
         ResponseRequest "RESPONSE-REQUEST" Inconsistent "response document answers another request",
             "A response document names the request document of its file.";
-        ResponseKey "RESPONSE-KEY" Inconsistent "response document's key and key id disagree",
-            "publicKey is the one encoding of an SPKI that coldsign writes, id its SHA-256.";
+        ResponseKey "RESPONSE-KEY" Inconsistent "response document's key is not its id's, or of a type that signs no file",
+            "publicKey is the one encoding of an SPKI that coldsign writes, id its SHA-256; it is P-256, P-384 or Ed25519.";
         ResponseKeys "RESPONSE-KEYS" OverLimit "too many keys",
-            "At most 8 keys sign a file, each named once, in order of key id.";
+            "At most 8 keys sign a file.";
         ResponseUnused "RESPONSE-UNUSED" Inconsistent "response document of a key that signed nothing",
             "Each key of a response has a signature in the file.";
         ResponseAbsent "RESPONSE-ABSENT" OtherKind "a request that nobody signed yet",
@@ -355,8 +359,8 @@ checks! {
             "Signatures are padded standard base64; line breaks are skipped, as cosign does.";
         SigCertificate "SIG-CERTIFICATE" NoneMatched "certificate annotation cannot be read",
             "A certificate annotation is empty or PEM; keyless signatures are not counted.";
-        SigLog "SIG-LOG" NoneMatched "log annotation cannot be read",
-            "A log annotation is absent, empty or a log bundle.";
+        SigLog "SIG-LOG" NoneMatched "log or timestamp annotation cannot be read",
+            "A log annotation is absent, empty or a log bundle, a timestamp annotation absent, empty or a timestamp's.";
         SigKey "SIG-KEY" NoneMatched "not signed by the key",
             "The signature verifies with a key given.";
         PayloadSyntax "PAYLOAD-SYNTAX" NoneMatched "payload is not a simple signing payload",

@@ -24,6 +24,10 @@ pub const INDEX_DEPTH: usize = 4;
 pub const MANIFESTS_BELOW: usize = 1_000;
 /// Annotations of one item.
 pub const ANNOTATIONS: usize = 256;
+/// Unknown members of `optional` in a request: each is named on the screen, and none may push the review off it.
+pub const UNKNOWN: usize = 256;
+/// Values in one JSON text: a request of every limit above has fewer, and memory stays bounded.
+pub const VALUES: usize = 4_000_000;
 /// Bytes of one string: annotation key or value, note.
 pub const STRING: usize = 4 * 1024;
 /// Bytes of a reference (identity or destination).

@@ -581,11 +581,14 @@ fn check_item_statement(item: &Item, blobs: &Blobs) -> Result<()> {
 
 /// ITEM-DESTINATION: a destination by digest names the subject's, one by tag is named by one digest only.
 fn check_item_destination(document: &RequestDocument) -> Result<()> {
-    let mut tagged: HashMap<String, Digest> = HashMap::new();
+    let mut tagged: HashMap<(String, &String), Digest> = HashMap::new();
     for item in &document.items {
         let named = match item.destination.target() {
             Target::Digest(digest) => *digest,
-            Target::Tag(_) => *tagged.entry(item.destination.to_string()).or_insert(item.subject.digest),
+            Target::Tag(tag) => {
+                let place = (item.destination.repository().place(), tag);
+                *tagged.entry(place).or_insert(item.subject.digest)
+            }
         };
         if named != item.subject.digest {
             return Err(Error::new(Check::ItemDestination, &item.destination)
@@ -599,20 +602,18 @@ fn check_item_destination(document: &RequestDocument) -> Result<()> {
 /// ITEM-IDENTITY: all items that share an identity with a tag lie in the tree of one of them.
 fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<()> {
     let digest = |place: &usize| document.items.get(*place).map(|item| item.subject.digest);
-    let mut trees: HashMap<String, Vec<HashSet<Digest>>> = HashMap::new();
+    let mut trees: BTreeMap<(String, &str), Vec<HashSet<Digest>>> = BTreeMap::new();
     for image in images {
-        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else {
-            continue;
-        };
-        trees
-            .entry(top.identity.to_string())
-            .or_default()
-            .push(image.items.iter().filter_map(digest).collect());
+        let Some(identity) = document.items.get(image.first).map(|top| &top.identity) else { continue };
+        if let Some(tag) = identity.tag() {
+            let tree = image.items.iter().filter_map(digest).collect();
+            trees.entry((identity.repository().place(), tag)).or_default().push(tree);
+        }
     }
-    for (identity, trees) in trees {
+    for ((place, tag), trees) in trees {
         let all: HashSet<&Digest> = trees.iter().flatten().collect();
         if !trees.iter().any(|tree| tree.len() == all.len()) {
-            return Err(Error::new(Check::ItemIdentity, identity)
+            return Err(Error::new(Check::ItemIdentity, format!("{place}:{tag}"))
                 .detail("images that are not parts of one another would all be called by this tag"));
         }
     }
@@ -707,6 +708,7 @@ const ARCHIVE_FRAME: usize = 8192;
 fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
     let mut groups: Vec<SigGroup> = Vec::new();
     let mut places: HashMap<(Repository, Digest), usize> = HashMap::new();
+    let mut units: HashMap<(usize, Digest), usize> = HashMap::new();
     for (index, item) in items.iter().enumerate() {
         let repository = item.destination.repository();
         let place = *places.entry((repository.clone(), item.subject.digest)).or_insert_with(|| {
@@ -715,13 +717,16 @@ fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
             groups.len() - 1
         });
         let Some(group) = groups.get_mut(place) else { continue };
-        match group.payloads.iter_mut().find(|unit| unit.payload == item.payload) {
-            Some(unit) => unit.items.push(index),
-            None => group.payloads.push(PayloadUnit {
+        let unit = *units.entry((place, item.payload.digest)).or_insert_with(|| {
+            group.payloads.push(PayloadUnit {
                 payload: item.payload.clone(),
                 lowest: item.number,
-                items: vec![index],
-            }),
+                items: Vec::new(),
+            });
+            group.payloads.len() - 1
+        });
+        if let Some(unit) = group.payloads.get_mut(unit) {
+            unit.items.push(index);
         }
     }
     groups

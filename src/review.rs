@@ -343,18 +343,20 @@ enum Look {
     NoRevision,
     Revisions,
     OnePlatform,
+    SamePlatform,
     Nested,
     Attestations,
 }
 
 impl Look {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Artifact,
         Self::Attached,
         Self::Differs,
         Self::NoRevision,
         Self::Revisions,
         Self::OnePlatform,
+        Self::SamePlatform,
         Self::Nested,
         Self::Attestations,
     ];
@@ -367,6 +369,7 @@ impl Look {
             Self::NoRevision => "no revision label",
             Self::Revisions => "platforms of different revisions",
             Self::OnePlatform => "one platform only",
+            Self::SamePlatform => "two images for one platform",
             Self::Nested => "nested index",
             Self::Attestations => "attestations",
         }
@@ -438,6 +441,7 @@ impl<'r> Shown<'r> {
             Look::NoRevision => revisions().contains(&None),
             Look::Revisions => revisions().len() > 1,
             Look::OnePlatform => self.platforms == 1,
+            Look::SamePlatform => self.has_platform_twice(),
             Look::Nested => below().any(|part| matches!(part.kind, Kind::Index(_))),
             Look::Attestations => below().any(|part| matches!(part.kind, Kind::Attestation)),
         }
@@ -457,6 +461,17 @@ impl<'r> Shown<'r> {
         let (identity, destination) = (&self.top.identity, &self.top.destination);
         identity.repository() != destination.repository()
             || destination.tag().is_some_and(|tag| identity.tag() != Some(tag))
+    }
+
+    /// Whether two images of the tree say the same platform: which one runs is for somebody else to choose.
+    fn has_platform_twice(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.platform_parts().any(|part| match part.kind {
+            Kind::Platform(config) => {
+                !seen.insert((&config.os, &config.architecture, &config.variant, &config.os_version))
+            }
+            _ => false,
+        })
     }
 
     fn platform_parts(&self) -> impl Iterator<Item = &Part<'r>> {

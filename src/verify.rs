@@ -12,7 +12,9 @@ use bytes::Bytes;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::evidence::{DOCKER_MANIFEST, Descriptor, OCI_MANIFEST};
+use crate::format::evidence::{
+    DOCKER_MANIFEST, Descriptor, OCI_MANIFEST, check_manifest_names, read_descriptor,
+};
 use crate::format::json::{Names, Value};
 use crate::format::payload::{self, Payload};
 use crate::format::statement::{self, Statement};
@@ -213,6 +215,8 @@ impl Verifier {
         };
         let signature = check_sig_base64(check_sig_annotation(annotation(signature::ANNOTATION))?)?;
         check_sig_certificate(annotation(signature::CERTIFICATE_ANNOTATION))?;
+        check_sig_certificate(annotation(signature::CHAIN_ANNOTATION))?;
+        check_sig_log_timestamp(annotation(signature::TIMESTAMP_ANNOTATION))?;
         let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
         let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
         if demand.claims {
@@ -315,6 +319,8 @@ fn check_sig_manifest_kind(found: &FoundSig<'_>) -> Result<Vec<Value>> {
     }
     let value = Value::parse(found.manifest, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+    check_manifest_names(&value)
+        .map_err(|error| refuse("two readers could read two manifests").caused_by(error))?;
     if value.get("mediaType").is_some_and(|kind| kind.as_str() != Some(found.media_type)) {
         return Err(refuse("its mediaType is another"));
     }
@@ -328,15 +334,10 @@ fn check_sig_manifest_kind(found: &FoundSig<'_>) -> Result<Vec<Value>> {
 
 /// SIG-LAYER-TYPE: only simple signing layers hold signatures.
 fn check_sig_layer_type(layer: &Value) -> Result<Descriptor> {
-    let text = |name: &str| layer.get(name).and_then(Value::as_str);
-    let media_type = text("mediaType").unwrap_or_default();
-    let digest = text("digest").and_then(|digest| Digest::parse(digest).ok());
-    match (digest, layer.get("size").and_then(Value::as_integer)) {
-        (Some(digest), Some(size)) if media_type == payload::MEDIA_TYPE => {
-            Ok(Descriptor { media_type: media_type.to_owned(), digest, size })
-        }
-        _ => Err(Error::new(Check::SigLayerType, media_type)),
-    }
+    let media_type = layer.get("mediaType").and_then(Value::as_str).unwrap_or_default();
+    let refuse = || Error::new(Check::SigLayerType, media_type);
+    let descriptor = read_descriptor(layer).map_err(|error| refuse().caused_by(error))?;
+    if descriptor.media_type == payload::MEDIA_TYPE { Ok(descriptor) } else { Err(refuse()) }
 }
 
 /// SIG-LAYER-SIZE: the payload is the one that its descriptor names.
@@ -383,6 +384,16 @@ fn check_sig_log(annotation: Option<&str>) -> Result<LogStatus> {
             .iter()
             .all(|name| payload.get(name).and_then(Value::as_integer).is_some());
     if whole { Ok(LogStatus::Unchecked) } else { Err(refuse()) }
+}
+
+/// SIG-LOG for a timestamp annotation: absent, empty, or a token's one member; it is not checked.
+fn check_sig_log_timestamp(annotation: Option<&str>) -> Result<()> {
+    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(()) };
+    let refuse = || Error::new(Check::SigLog, "").detail("the timestamp annotation");
+    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
+    let token = value.get("SignedRFC3161Timestamp").and_then(Value::as_str);
+    if token.is_some_and(|token| STANDARD.decode(token).is_ok()) { Ok(()) } else { Err(refuse()) }
 }
 
 /// PAYLOAD-DIGEST: the payload is about this image.

@@ -86,7 +86,7 @@ impl RequestDocument {
                 check_document_empty(text.is_empty(), "optional.note")?;
                 note = Some(check_document_string(text, "optional.note")?);
             } else {
-                unknown.push(format!("optional.{name}"));
+                push_unknown(&mut unknown, "optional", name)?;
             }
         }
         Ok(Self { items, note, unknown })
@@ -151,11 +151,32 @@ pub fn check_annotations(annotations: &BTreeMap<String, String>, place: &str) ->
         if key.is_empty() {
             return Err(Error::new(Check::DocumentString, place).detail("an annotation's key is empty"));
         }
+        check_document_reserved(key, place)?;
         check_document_string(key, place)?;
         check_document_string(value, place)?;
     }
     Ok(())
 }
+
+/// Notes an unknown member of `optional`: how many, and what a name may hold (DOCUMENT-ITEMS, DOCUMENT-STRING).
+fn push_unknown(unknown: &mut Vec<String>, place: &str, name: &str) -> Result<()> {
+    check_document_string(name, place)?;
+    if unknown.len() >= limits::UNKNOWN {
+        let error = Error::new(Check::DocumentItems, place);
+        return Err(error.detail(format!("at most {} unknown members", limits::UNKNOWN)));
+    }
+    unknown.push(format!("{place}.{name}"));
+    Ok(())
+}
+
+/// DOCUMENT-RESERVED: cosign prints `Issuer` and `Subject` of a certificate, and `Bundle` and `RFC3161Timestamp` of a log,
+/// beside a payload's annotations; containers/image reads `creator` and `timestamp` of a payload.
+fn check_document_reserved(key: &str, place: &str) -> Result<()> {
+    if RESERVED.contains(&key) { Err(Error::new(Check::DocumentReserved, place).detail(key)) } else { Ok(()) }
+}
+
+/// Annotations that other tools read as verified facts or as numbers.
+pub const RESERVED: [&str; 6] = ["creator", "timestamp", "Issuer", "Subject", "Bundle", "RFC3161Timestamp"];
 
 /// DOCUMENT-ITEMS: at least one, and not more than the limit.
 pub fn check_document_items(count: usize, limit: usize, place: &str) -> Result<()> {
@@ -200,7 +221,7 @@ fn read_item(value: &Value, unknown: &mut Vec<String>) -> Result<Item> {
     let number = critical.value("number")?.as_integer().ok_or_else(|| member("item.critical.number"))?;
     let place = |name: &str| format!("item {number}: {name}");
     for (name, _) in top.value("optional")?.as_object().ok_or_else(|| member(&place("optional")))? {
-        unknown.push(place(&format!("optional.{name}")));
+        push_unknown(unknown, &place("optional"), name)?;
     }
     check_document_kind(critical.text("kind")?, &place("kind"))?;
     let evidence = critical.digests("evidence")?;

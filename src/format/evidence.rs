@@ -161,7 +161,7 @@ impl Manifest {
         if value.as_object().is_none() {
             return Err(member("an object is wanted"));
         }
-        check_json_fold(&value, &MANIFEST_NAMES)?;
+        check_manifest_names(&value)?;
         check_evidence_media_type(&value, media_type)?;
         check_evidence_two_kinds(&value)?;
         if value.get("schemaVersion").and_then(Value::as_integer) != Some(2) {
@@ -301,7 +301,9 @@ fn check_evidence_empty_index(children: &[Value]) -> Result<()> {
 /// EVIDENCE-SIGNATURE: signatures are not signed.
 fn check_evidence_signature(layers: &[Descriptor]) -> Result<()> {
     let signature = |layer: &&Descriptor| {
-        layer.media_type == super::payload::MEDIA_TYPE || layer.media_type.starts_with(BUNDLE_PREFIX)
+        // As a lax reader compares media types: letter case and parameters make no other one.
+        let kind = layer.media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind == super::payload::MEDIA_TYPE || kind.starts_with(BUNDLE_PREFIX)
     };
     layers
         .iter()
@@ -346,7 +348,13 @@ fn check_json_fold(value: &Value, relied: &[&str]) -> Result<()> {
         .map_or(Ok(()), |(name, _)| Err(Error::new(Check::JsonFold, name)))
 }
 
-fn read_descriptor(value: &Value) -> Result<Descriptor> {
+/// JSON-FOLD for the members of a manifest or index, also of one that is only looked through.
+pub fn check_manifest_names(value: &Value) -> Result<()> {
+    check_json_fold(value, &MANIFEST_NAMES)
+}
+
+/// Reads a descriptor: members with their types, sha256, embedded data that fits.
+pub fn read_descriptor(value: &Value) -> Result<Descriptor> {
     check_json_fold(value, &DESCRIPTOR_NAMES)?;
     let descriptor = Descriptor {
         media_type: text(value, "mediaType")?,

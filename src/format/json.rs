@@ -3,6 +3,7 @@
 //! `serde_json` reads the text; this module refuses what it would let pass: members that stand twice, names that Go
 //! folds into one, depth, integers that not every reader holds. Values keep the order of their members.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -50,7 +51,7 @@ impl Value {
         // Depth is ours to bound (`limits`); serde_json's own bound of 128 is larger and stays as a net.
         let value = Strict { depth, names, free: false, fault: &fault }.deserialize(&mut reader);
         let value = value.and_then(|value| reader.end().map(|()| value));
-        value.map_err(|error| match fault.0.take() {
+        value.map_err(|error| match fault.refused.take() {
             Some((check, at)) => Error::new(check, at),
             None => Error::new(Check::JsonSyntax, place(&error)),
         })
@@ -258,12 +259,23 @@ fn place(error: &serde_json::Error) -> String {
 
 /// What a visitor refused; serde's errors are text, so the check travels beside them.
 #[derive(Default)]
-struct Fault(std::cell::RefCell<Option<(Check, String)>>);
+struct Fault {
+    refused: RefCell<Option<(Check, String)>>,
+    /// How many values were read so far.
+    values: Cell<usize>,
+}
 
 impl Fault {
     fn refuse<E: serde::de::Error>(&self, check: Check, at: impl Into<String>) -> E {
-        self.0.replace(Some((check, at.into())));
+        self.refused.replace(Some((check, at.into())));
         E::custom(check.message())
+    }
+
+    /// JSON-SIZE: one more value.
+    fn check_json_size<E: serde::de::Error>(&self) -> Result<(), E> {
+        let values = self.values.get() + 1;
+        self.values.set(values);
+        if values <= limits::VALUES { Ok(()) } else { Err(self.refuse(Check::JsonSize, "")) }
     }
 }
 
@@ -280,6 +292,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.fault.check_json_size()?;
         deserializer.deserialize_any(self)
     }
 }

@@ -53,6 +53,14 @@ impl Repository {
         &self.registry
     }
 
+    /// The one place that this repository is, however its host is spelled: letter case and the port of https make no
+    /// other one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let registry = self.registry.to_ascii_lowercase();
+        format!("{}/{}", registry.strip_suffix(":443").unwrap_or(&registry), self.path)
+    }
+
     /// The repository's name in the registry.
     #[must_use]
     pub fn path(&self) -> &str {

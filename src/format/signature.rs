@@ -19,6 +19,11 @@ pub const LOG_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
 /// The layer annotation that holds a certificate.
 pub const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
 
+/// The layer annotation that holds a certificate chain.
+pub const CHAIN_ANNOTATION: &str = "dev.sigstore.cosign/chain";
+/// The layer annotation that holds a timestamp token.
+pub const TIMESTAMP_ANNOTATION: &str = "dev.sigstore.cosign/rfc3161timestamp";
+
 /// One layer as it is written: a payload and a signature over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {

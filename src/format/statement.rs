@@ -49,6 +49,8 @@ impl Statement {
         let refuse = |why: &str| Error::new(Check::BundleSyntax, "statement").detail(why);
         let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
             .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+        check_members(&value, &["_type", "subject", "predicateType", "predicate"])
+            .ok_or_else(|| refuse("unknown member"))?;
         if value.get("_type").and_then(Value::as_str) != Some("https://in-toto.io/Statement/v1") {
             return Err(refuse("_type is no in-toto v1 statement's"));
         }
@@ -82,6 +84,10 @@ impl Statement {
 
 impl Subject {
     fn read(value: &Value) -> Option<Self> {
+        check_members(
+            value,
+            &["name", "uri", "digest", "content", "downloadLocation", "mediaType", "annotations"],
+        )?;
         let digest = value.get("digest")?;
         digest.as_object()?;
         let annotations = match value.get("annotations") {
@@ -91,6 +97,11 @@ impl Subject {
         let digest = digest.get("sha256").and_then(Value::as_str).and_then(|hex| Digest::parse_hex(hex).ok());
         Some(Self { digest, annotations })
     }
+}
+
+/// No member but these, as readers of the protobuf form have it (in-toto attestation, `statement.proto`).
+fn check_members(value: &Value, names: &[&str]) -> Option<()> {
+    value.as_object()?.iter().all(|(name, _)| names.contains(&name.as_str())).then_some(())
 }
 
 /// sigstore-go's bound on subjects.

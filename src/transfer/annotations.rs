@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::check::Check;
 use crate::error::{Error, Result};
+use crate::format::document::RESERVED;
 
 /// Annotations by key. A comma is part of the value: only the first `=` splits.
 ///
@@ -43,8 +44,6 @@ fn check_annotation_repeated(annotations: &BTreeMap<String, String>, key: &str) 
     }
     Ok(())
 }
-
-const RESERVED: [&str; 6] = ["creator", "timestamp", "Issuer", "Subject", "Bundle", "RFC3161Timestamp"];
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use super::store::Store;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::evidence::{BUNDLE_PREFIX, Descriptor};
+use crate::format::evidence::{BUNDLE_PREFIX, Descriptor, check_manifest_names, read_descriptor};
 use crate::format::json::{Names, Value};
 use crate::limits;
 use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
@@ -74,15 +74,20 @@ fn judge_referrer(
     demand: &Demand,
 ) -> Result<Option<Verdict>> {
     let Some(manifest) = store.manifest(&descriptor.digest)? else { return Ok(None) };
-    let Some((digest, media_type)) = bundle_layer(&manifest) else { return Ok(None) };
-    let bytes = store.blob(&digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, digest))?;
-    Ok(Some(verifier.judge_bundle(&bytes, &media_type, subject, demand)))
+    let Some(layer) = bundle_layer(&manifest) else { return Ok(None) };
+    let bytes = store.blob(&layer.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, layer.digest))?;
+    if Descriptor::of(&layer.media_type, &bytes) != layer {
+        return Err(
+            Error::new(Check::BundleSyntax, layer.digest).detail("it is not of the size its descriptor says")
+        );
+    }
+    Ok(Some(verifier.judge_bundle(&bytes, &layer.media_type, subject, demand)))
 }
 
 /// Exactly one layer, of a bundle's media type (cosign `GetBundles`).
-fn bundle_layer(manifest: &[u8]) -> Option<(Digest, String)> {
+fn bundle_layer(manifest: &[u8]) -> Option<Descriptor> {
     let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact).ok()?;
+    check_manifest_names(&value).ok()?;
     let [layer] = value.get("layers")?.as_array()? else { return None };
-    let media_type = layer.get("mediaType")?.as_str().filter(|kind| kind.starts_with(BUNDLE_PREFIX))?;
-    Some((Digest::parse(layer.get("digest")?.as_str()?).ok()?, media_type.to_owned()))
+    read_descriptor(layer).ok().filter(|layer| layer.media_type.starts_with(BUNDLE_PREFIX))
 }
