@@ -166,7 +166,7 @@ checks! {
         EvidencePlatform "EVIDENCE-PLATFORM" Inconsistent "platform of the index is not the image's",
             "os and architecture of a child's descriptor equal its config's; variant and os.version where both have them.";
         EvidenceLayers "EVIDENCE-LAYERS" Inconsistent "config lists another number of layers",
-            "A config has as many diff_ids as the manifest has layers.";
+            "A config has as many `diff_ids` as the manifest has layers.";
         EvidenceEmptyIndex "EVIDENCE-EMPTY-INDEX" Inconsistent "index without manifests",
             "An index names at least one manifest.";
         EvidenceSignature "EVIDENCE-SIGNATURE" NotAllowed "manifest that is itself a signature",
@@ -199,6 +199,10 @@ checks! {
             "A digest in a name is the digest of the image.";
         ReferenceAbsent "REFERENCE-ABSENT" Usage "image has no name: say --as",
             "The name of an image comes from --as, io.containerd.image.name or a full ref name.";
+        ReferenceAmbiguous "REFERENCE-AMBIGUOUS" Usage "image has more than one name: say --as",
+            "One name is an image's destination.";
+        PlatformSyntax "PLATFORM-SYNTAX" Usage "not a platform",
+            "A platform is os/architecture or os/architecture/variant.";
         ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image in the layout",
             "The layout has an entry of that name or digest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
@@ -224,7 +228,7 @@ checks! {
         AnnotationRepeated "ANNOTATION-REPEATED" Usage "annotation is given twice",
             "Each annotation key is given once.";
         AnnotationReserved "ANNOTATION-RESERVED" Usage "annotation that other tools read as a verified fact",
-            "creator, timestamp, Issuer, Subject, Bundle and RFC3161Timestamp are not set by hand.";
+            "creator, timestamp, Issuer, Subject, Bundle and `RFC3161Timestamp` are not set by hand.";
         ListSyntax "LIST-SYNTAX" Usage "line of the list cannot be read",
             "Lines are IMAGE [--as REF] [--identity REF] [-a k=v]…";
         ListEmpty "LIST-EMPTY" Usage "no images given",
@@ -277,6 +281,8 @@ checks! {
             "A backup holds the same key as the home.";
         SelfTest "SELF-TEST" SelfTest "known answer came out wrong",
             "Every primitive gives its known answer before it is used.";
+        ProcessOpen "PROCESS-OPEN" Environment "memory of this process cannot be closed to others",
+            "Core dumps are off, and on Linux no other process can dump or trace this one.";
         SwapActive "SWAP-ACTIVE" Environment "swap is active",
             "Keys are not unlocked while memory may be written to swap, unless --allow-swap.";
     }
@@ -327,6 +333,8 @@ checks! {
             "A .sig manifest that is written has at most 1,000 layers and 4 MiB.";
         DestinationChanged "DESTINATION-CHANGED" Changed "destination changed while it was written",
             "Nobody else changes the index of a layout between reading and replacing it.";
+        BundleHidesSig "BUNDLE-HIDES-SIG" Done "stock cosign will not look at .sig",
+            "A warning: a bundle beside an image, not by a key given, changes what stock cosign looks at.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }
@@ -396,7 +404,10 @@ mod tests {
         for check in Check::ALL {
             let id = check.id();
             assert!(seen.insert(id), "{id} stands twice");
-            assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+            assert!(
+                id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{id}"
+            );
             let message = check.message();
             let lower = message.starts_with("JSON") || !message.starts_with(char::is_uppercase);
             assert!(!message.ends_with('.') && lower, "{id}: {message}");

@@ -26,7 +26,13 @@ struct Inner {
 impl Error {
     /// `check` failed at `at`: a file, a blob, an item, a name.
     pub fn new(check: Check, at: impl Display) -> Self {
-        Self(Box::new(Inner { check, at: at.to_string(), details: Vec::new(), hints: Vec::new(), source: None }))
+        Self(Box::new(Inner {
+            check,
+            at: at.to_string(),
+            details: Vec::new(),
+            hints: Vec::new(),
+            source: None,
+        }))
     }
 
     /// One more line: what was expected and found, what was done and what was not.

@@ -119,14 +119,14 @@ impl Partial {
             Error::new(Check::FileWrite, target.display()).detail("nothing was written").caused_by(error)
         };
         let name = target.file_name().ok_or_else(|| refuse(io::ErrorKind::InvalidFilename.into()))?;
+        let mut partial_name = OsString::from(".");
+        partial_name.push(name);
+        partial_name.push(".partial");
+        let path = target.with_file_name(partial_name);
         let folder = match target.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let mut partial_name = OsString::from(".");
-        partial_name.push(name);
-        partial_name.push(".partial");
-        let path = folder.join(partial_name);
 
         let mut replaced = false;
         let file = match create_new(&path, mode) {
@@ -155,7 +155,11 @@ impl Partial {
                 writer.write_all(chunk.as_ref())?;
             }
             writer.flush()?;
-            self.file.sync_all()
+            self.file.sync_all()?;
+            // Whoever reads it back is to get it from the medium, not from memory; advice that is not taken does no harm.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+            Ok(())
         };
         run().map_err(|error| {
             Error::new(Check::FileWrite, self.path.display())
@@ -174,16 +178,8 @@ impl Partial {
                 .caused_by(error),
         };
         match rename_no_replace(&self.path, target) {
-            // Flags or the call are unknown here: a second name replaces nothing either.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match fs::hard_link(&self.path, target) {
-                Ok(()) => fs::remove_file(&self.path).map_err(refuse)?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(refuse(error)),
-                // Neither exists on this medium: what is left is to look first.
-                Err(_) => {
-                    check_out_exists(target)?;
-                    fs::rename(&self.path, target).map_err(refuse)?;
-                }
-            },
+            // Flags or the call are unknown here.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_link(&self.path, target)?,
             other => other.map_err(|error| refuse(error.into()))?,
         }
         self.published = true;
@@ -328,6 +324,22 @@ fn rename_no_replace(_from: &Path, _to: &Path) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
+/// Gives `from` the name `to` where no rename refuses to replace: a second name replaces nothing either, and where
+/// there are no second names, what is left is to look first.
+fn rename_by_link(from: &Path, to: &Path) -> Result<()> {
+    let refuse = |error| {
+        Error::new(Check::FileWrite, to.display()).detail("the output was not created").caused_by(error)
+    };
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from).map_err(refuse),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(out_exists(to)),
+        Err(_) => {
+            check_out_exists(to)?;
+            fs::rename(from, to).map_err(refuse)
+        }
+    }
+}
+
 /// Makes the folder's entries durable, where the file system knows that for folders.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
@@ -437,6 +449,26 @@ mod tests {
         assert_eq!(output.write([b"second"].into_iter()).unwrap_err().check(), Check::OutExists);
         assert_eq!(fs::read(&late).unwrap(), b"first");
         assert_eq!(names(folder.path()), ["dangling", "late", "out"]);
+    }
+
+    #[test]
+    fn without_such_a_rename_nothing_is_replaced_either() {
+        let folder = folder();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::write(&from, b"new").unwrap();
+        fs::write(&to, b"old").unwrap();
+        assert_eq!(rename_by_link(&from, &to).unwrap_err().check(), Check::OutExists);
+        assert_eq!((fs::read(&from).unwrap(), fs::read(&to).unwrap()), (b"new".to_vec(), b"old".to_vec()));
+        fs::remove_file(&to).unwrap();
+        rename_by_link(&from, &to).unwrap();
+        assert_eq!(names(folder.path()), ["to"]);
+        // A directory has no second name: it stands here for a medium that has none.
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::create_dir(&from).unwrap();
+        rename_by_link(&from, &to).unwrap();
+        fs::create_dir(&from).unwrap();
+        assert_eq!(rename_by_link(&from, &to).unwrap_err().check(), Check::OutExists);
+        assert_eq!(names(folder.path()), ["a", "b", "to"]);
     }
 
     #[test]

@@ -6,15 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
+use rayon::prelude::*;
 
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::archive::{self, Blobs};
 use crate::format::document::{self, Item, RequestDocument, annotations_value};
-use crate::format::evidence::{Config, Descriptor, Manifest, check_evidence_platform, check_evidence_size};
+use crate::format::evidence::{
+    Config, Descriptor, ImageManifest, Manifest, OCI_MANIFEST, check_evidence_platform, check_evidence_size,
+};
 use crate::format::json::canonical;
-use crate::format::layout::{self, IndexBuilder};
+use crate::format::layout::IndexBuilder;
 use crate::format::reference::{Destination, Identity, Repository, Target};
 use crate::format::{bundle, payload, signature, statement};
 use crate::limits;
@@ -104,14 +107,19 @@ pub struct StatementUnit {
 impl Request {
     /// Builds a request. `blobs` holds every carried manifest and config; a child whose manifest is not among them is
     /// unseen. Blobs that no image reaches are left out.
-    pub fn build(images: Vec<ImageSpec>, blobs: BTreeMap<Digest, Vec<u8>>, note: Option<String>) -> Result<Built> {
-        let mut blobs: Blobs = blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
+    pub fn build(
+        images: Vec<ImageSpec>,
+        blobs: BTreeMap<Digest, Vec<u8>>,
+        note: Option<String>,
+    ) -> Result<Built> {
+        let mut blobs: Blobs =
+            blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
         if let Some(note) = &note {
             document::check_document_string(note, "note")?;
         }
         let mut images = images;
         images.sort_by_key(sort_key);
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::parsed(images.iter().map(|image| &image.subject), &blobs);
         let mut items: Vec<Item> = Vec::new();
         let mut seen = HashSet::new();
         let mut left_out = Vec::new();
@@ -151,7 +159,7 @@ impl Request {
 
     fn of_document(document: RequestDocument, bytes: Bytes, mut blobs: Blobs) -> Result<Self> {
         check_blob_missing(&document, &blobs)?;
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::parsed(document.items.iter().map(|item| &item.subject), &blobs);
         let images = check_item_list(&document, &blobs, &mut evidence)?;
         check_item_destination(&document)?;
         check_item_identity(&document, &images)?;
@@ -227,7 +235,7 @@ impl Request {
     /// A carried image config, parsed; `None` where it is no image config.
     #[must_use]
     pub fn config(&self, digest: &Digest) -> Option<&Config> {
-        self.evidence.configs.get(digest)
+        self.evidence.config(digest)
     }
 
     /// Evidence, a payload or a statement, as received.
@@ -247,9 +255,12 @@ impl Request {
 #[derive(Debug, Default)]
 struct Evidence {
     manifests: HashMap<Digest, Node>,
-    configs: HashMap<Digest, Config>,
+    /// Configs, each once for every media type it is called by (OCI's or Docker's).
+    configs: HashMap<Digest, Vec<(String, Config)>>,
     /// Tops whose trees hold no two descriptors of one digest: a tree is looked through once, whatever it is called.
     agreed: HashSet<Digest>,
+    /// Manifests that were parsed ahead on all cores, and not visited yet.
+    ahead: HashMap<(Digest, String), Manifest>,
 }
 
 #[derive(Debug)]
@@ -269,6 +280,30 @@ struct Node {
 }
 
 impl Evidence {
+    /// Parses `subjects` and their configs ahead, on all cores. What cannot be parsed is left for the visit to refuse, in
+    /// its order.
+    fn parsed<'a>(subjects: impl Iterator<Item = &'a Descriptor>, blobs: &Blobs) -> Self {
+        let subjects: HashMap<Digest, &Descriptor> =
+            subjects.map(|subject| (subject.digest, subject)).collect();
+        let parse = |(digest, subject): (Digest, &Descriptor)| {
+            let manifest = Manifest::parse(blobs.get(&digest)?, subject).ok()?;
+            Some(((digest, subject.media_type.clone()), manifest))
+        };
+        let ahead: HashMap<_, _> = subjects.into_par_iter().filter_map(parse).collect();
+        // A config is parsed once, however many manifests name it.
+        let images = ahead.values().filter_map(|manifest| match manifest {
+            Manifest::Image(image) if image.has_image_config() => Some((image.config.digest, image)),
+            _ => None,
+        });
+        let images: HashMap<Digest, &ImageManifest> = images.collect();
+        let parse = |(digest, image): (Digest, &ImageManifest)| {
+            let config = Config::parse(blobs.get(&digest)?, image).ok()?;
+            Some((digest, vec![(image.config.media_type.clone(), config)]))
+        };
+        let configs = images.into_par_iter().filter_map(parse).collect();
+        Self { ahead, configs, ..Self::default() }
+    }
+
     /// What is signed of an image, depth first. The items follow one by one ([`Evidence::item`]): a reader stops at the
     /// first one that the document does not have, and never holds more than the document says.
     fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Descriptor>> {
@@ -314,8 +349,15 @@ impl Evidence {
             }
             return check_evidence_depth(node.height <= depth, descriptor);
         }
-        let bytes = blobs.get(&descriptor.digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
-        let manifest = Manifest::parse(bytes, descriptor)?;
+        let bytes = blobs
+            .get(&descriptor.digest)
+            .ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
+        let ahead = self.ahead.remove(&(descriptor.digest, descriptor.media_type.clone()));
+        let size = u64::try_from(bytes.len()).ok();
+        let manifest = match ahead.filter(|_| size == Some(descriptor.size)) {
+            Some(parsed) => parsed,
+            None => Manifest::parse(bytes, descriptor)?,
+        };
         let mut node = Node {
             manifest,
             media_type: descriptor.media_type.clone(),
@@ -331,8 +373,14 @@ impl Evidence {
                 let bytes = blobs.get(&digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, digest))?;
                 node.evidence.insert(digest);
                 if image.has_image_config() {
-                    let config = Config::parse(bytes, image)?;
-                    self.configs.insert(digest, config);
+                    let parsed = self.configs.entry(digest).or_default();
+                    match parsed.iter().find(|(media_type, _)| *media_type == image.config.media_type) {
+                        Some((_, config)) => config.check_fits(bytes, image)?,
+                        None => {
+                            let config = Config::parse(bytes, image)?;
+                            parsed.push((image.config.media_type.clone(), config));
+                        }
+                    }
                 } else {
                     check_evidence_size(bytes, &image.config).map_err(|error| error.within(digest))?;
                 }
@@ -351,7 +399,11 @@ impl Evidence {
                             node.unseen.insert(digest);
                             continue;
                         }
-                        let levels = if child.descriptor.is_index() { depth.unwrap_or(0) } else { limits::INDEX_DEPTH };
+                        let levels = if child.descriptor.is_index() {
+                            depth.unwrap_or(0)
+                        } else {
+                            limits::INDEX_DEPTH
+                        };
                         self.visit(&child.descriptor, blobs, levels)?;
                         let below = self.node(&digest)?;
                         node.evidence.extend(&below.evidence);
@@ -359,7 +411,9 @@ impl Evidence {
                         check_evidence_depth(node.below.len() <= limits::MANIFESTS_BELOW, descriptor)?;
                         let height = if child.descriptor.is_index() { below.height + 1 } else { 1 };
                         node.height = node.height.max(height);
-                        node.order.extend(below.order.iter().filter(|next| first_visit.insert(next.digest)).cloned());
+                        node.order.extend(
+                            below.order.iter().filter(|next| first_visit.insert(next.digest)).cloned(),
+                        );
                     }
                     self.check_platform(child)?;
                 }
@@ -369,11 +423,18 @@ impl Evidence {
         Ok(())
     }
 
+    fn config(&self, digest: &Digest) -> Option<&Config> {
+        // Whatever it is called, the same bytes say the same.
+        self.configs.get(digest)?.first().map(|(_, config)| config)
+    }
+
     fn check_platform(&self, child: &crate::format::evidence::Child) -> Result<()> {
-        let Some(Node { manifest: Manifest::Image(image), .. }) = self.manifests.get(&child.descriptor.digest) else {
+        let Some(Node { manifest: Manifest::Image(image), .. }) =
+            self.manifests.get(&child.descriptor.digest)
+        else {
             return Ok(());
         };
-        match self.configs.get(&image.config.digest).filter(|_| image.has_image_config()) {
+        match self.config(&image.config.digest).filter(|_| image.has_image_config()) {
             Some(config) => check_evidence_platform(child, config),
             None => Ok(()),
         }
@@ -402,8 +463,11 @@ fn check_evidence_depth(holds: bool, descriptor: &Descriptor) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceDepth, descriptor.digest)
-        .detail(format!("at most {} deep, at most {} manifests below one", limits::INDEX_DEPTH, limits::MANIFESTS_BELOW)))
+    Err(Error::new(Check::EvidenceDepth, descriptor.digest).detail(format!(
+        "at most {} deep, at most {} manifests below one",
+        limits::INDEX_DEPTH,
+        limits::MANIFESTS_BELOW
+    )))
 }
 
 /// BLOB-SIZE: a payload or statement has at most 4 MiB, escapes counted.
@@ -412,7 +476,11 @@ fn check_rendered_size(bytes: &[u8], destination: &Destination) -> Result<()> {
         return Ok(());
     }
     let error = Error::new(Check::BlobSize, destination);
-    Err(error.detail(format!("its payload or statement has {} bytes, at most {}", bytes.len(), limits::MANIFEST)))
+    Err(error.detail(format!(
+        "its payload or statement has {} bytes, at most {}",
+        bytes.len(),
+        limits::MANIFEST
+    )))
 }
 
 /// BLOB-MISSING: what the documents name is in the file, except what `unseen` names.
@@ -420,7 +488,9 @@ fn check_blob_missing(document: &RequestDocument, blobs: &Blobs) -> Result<()> {
     for item in &document.items {
         let named = item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]);
         if let Some(digest) = named.into_iter().find(|digest| !blobs.contains_key(digest)) {
-            return Err(Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number)));
+            return Err(
+                Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number))
+            );
         }
     }
     Ok(())
@@ -480,8 +550,11 @@ fn check_item_unseen(item: &Item, derived: &Item) -> Result<()> {
     if item.subject.digest != derived.subject.digest || item.unseen == derived.unseen {
         return Ok(());
     }
-    Err(Error::new(Check::ItemUnseen, format!("item {}", item.number))
-        .detail(format!("{} named unseen, {} absent", item.unseen.len(), derived.unseen.len())))
+    Err(Error::new(Check::ItemUnseen, format!("item {}", item.number)).detail(format!(
+        "{} named unseen, {} absent",
+        item.unseen.len(),
+        derived.unseen.len()
+    )))
 }
 
 /// ITEM-EVIDENCE: `evidence` is the manifest, the carried manifests below it and their configs.
@@ -547,8 +620,13 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
     let digest = |place: &usize| document.items.get(*place).map(|item| item.subject.digest);
     let mut trees: HashMap<String, Vec<HashSet<Digest>>> = HashMap::new();
     for image in images {
-        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else { continue };
-        trees.entry(top.identity.to_string()).or_default().push(image.items.iter().filter_map(digest).collect());
+        let Some(top) = document.items.get(image.first).filter(|top| top.identity.tag().is_some()) else {
+            continue;
+        };
+        trees
+            .entry(top.identity.to_string())
+            .or_default()
+            .push(image.items.iter().filter_map(digest).collect());
     }
     for (identity, trees) in trees {
         let all: HashSet<&Digest> = trees.iter().flatten().collect();
@@ -560,71 +638,90 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
     Ok(())
 }
 
-/// REQUEST-SIZE: with 8 keys and both forms the response stays within every limit.
+/// REQUEST-SIZE: with 8 keys and both forms, each signature as long as this format allows for, the response stays
+/// within every limit. Lengths are computed, nothing is rendered more than once: the keys' bundles differ in no length.
 fn check_request_size(request: &Request) -> Result<()> {
-    let refuse = |what: &str, found: u64, limit: u64| {
-        Err(Error::new(Check::RequestSize, "").detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
+    let refuse = |what: &str, found: usize, limit: u64| {
+        let error = Error::new(Check::RequestSize, "");
+        Err(error.detail(format!("{what}: {found} with 8 keys and both forms, at most {limit}")))
     };
-    let size = |bytes: &[u8]| archive::member_size(bytes.len());
-    let mut total = archive::END_SIZE + archive::member_size(layout::OCI_LAYOUT.len());
-    let mut blobs = request.blobs.len() + 3;
-    total += request.blobs.values().map(|blob| size(blob)).sum::<u64>() + 2 * archive::member_size(2048) + size(&request.bytes);
-    // One signature of the largest size that this format allows for, in every place.
+    let member = |size: usize| usize::try_from(archive::member_size(size)).unwrap_or(usize::MAX);
     let largest = vec![0_u8; limits::SIGNATURE_BASE64 / 4 * 3];
     let mut index = IndexBuilder::default();
+    let mut total = 0;
+    let mut blobs = request.blobs.len() + REQUEST_OWN;
+    total += request.blobs.values().map(|blob| member(blob.len())).sum::<usize>();
     index.request(&Descriptor::of(document::REQUEST, &request.bytes));
     for item in request.items() {
         index.item(item.number, &item.destination, &item.subject);
     }
-    for group in &request.sigs {
-        let layers: Vec<signature::Layer> = group
-            .payloads
-            .iter()
-            .flat_map(|unit| vec![signature::Layer { payload: unit.payload.clone(), signature: largest.clone() }; limits::KEYS])
-            .collect();
-        if layers.len() > limits::SIG_LAYERS {
-            return refuse("layers of one .sig", u64::try_from(layers.len()).unwrap_or(u64::MAX), 1000);
-        }
-        let rendered = signature::render(&layers);
-        total += size(&rendered.manifest) + size(&rendered.config);
+    if let Some(group) =
+        request.sigs.iter().find(|group| group.payloads.len() * limits::KEYS > limits::SIG_LAYERS)
+    {
+        return refuse("layers of one .sig", group.payloads.len() * limits::KEYS, 1000);
+    }
+    let rendered = request.sigs.par_iter().map(|group| {
+        let layer = |unit: &PayloadUnit| signature::Layer {
+            payload: unit.payload.clone(),
+            signature: largest.clone(),
+        };
+        let once = signature::render(&group.payloads.iter().map(layer).collect::<Vec<_>>());
+        // Each key adds the same layers again; the head counted with them is room to spare.
+        let size = member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
+        (size, Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) })
+    });
+    for (group, (size, manifest)) in request.sigs.iter().zip(rendered.collect::<Vec<_>>()) {
+        total += size;
         blobs += 2;
-        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &rendered.manifest);
         index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, group.lowest == 1);
     }
-    for unit in &request.statements {
+    let once = index.size();
+    let rendered = request.statements.par_iter().map(|unit| {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
-        let rendered = bundle::render(statement, &request.digest, &largest);
-        if rendered.len() > limits::MANIFEST {
-            return refuse("bytes of one bundle", u64::try_from(rendered.len()).unwrap_or(u64::MAX), 4 * limits::MIB);
+        let bundle = bundle::render(statement, &request.digest, &largest);
+        let referrer = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &bundle), &unit.subject);
+        (bundle.len(), Descriptor::of(OCI_MANIFEST, &referrer))
+    });
+    for (unit, (bundle, referrer)) in request.statements.iter().zip(rendered.collect::<Vec<_>>()) {
+        if bundle > limits::MANIFEST {
+            return refuse("bytes of one bundle", bundle, 4 * limits::MIB);
         }
-        let descriptor = Descriptor::of(bundle::MEDIA_TYPE, &rendered);
-        let referrer = bundle::render_referrer(&descriptor, &unit.subject);
-        let manifest = Descriptor::of(crate::format::evidence::OCI_MANIFEST, &referrer);
-        for _ in 0..limits::KEYS {
-            total += size(&rendered) + size(&referrer);
-            blobs += 2;
-            index.referrer(&manifest, &unit.subject.digest, &request.digest, unit.lowest);
-        }
+        total +=
+            limits::KEYS * (member(bundle) + member(usize::try_from(referrer.size).unwrap_or(usize::MAX)));
+        blobs += limits::KEYS * 2;
+        index.referrer(&referrer, &unit.subject.digest, &request.digest, unit.lowest);
     }
-    for place in 1..=u64::try_from(limits::KEYS).unwrap_or(0) {
-        total += 2 * archive::member_size(1024);
-        blobs += 2;
-        index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, place);
-    }
-    let index = index.render();
-    total += size(&index);
-    if index.len() > limits::DOCUMENT || request.bytes.len() > limits::DOCUMENT {
-        let found = u64::try_from(index.len().max(request.bytes.len())).unwrap_or(u64::MAX);
-        return refuse("bytes of index.json or the document", found, 64 * limits::MIB);
+    index.response(&Descriptor::of(document::RESPONSE, &request.bytes), &request.digest, 1);
+    blobs += limits::KEYS * 2;
+    let index = once + (index.size() - once) * limits::KEYS + INDEX_FRAME;
+    total += member(index)
+        + member(request.bytes.len())
+        + limits::KEYS * 2 * member(RESPONSE_DOCUMENT)
+        + ARCHIVE_FRAME;
+    if index.max(request.bytes.len()) > limits::DOCUMENT {
+        return refuse(
+            "bytes of index.json or the document",
+            index.max(request.bytes.len()),
+            64 * limits::MIB,
+        );
     }
     if blobs > limits::BLOBS {
-        return refuse("blobs", u64::try_from(blobs).unwrap_or(u64::MAX), 250_000);
+        return refuse("blobs", blobs, 250_000);
     }
-    if total > limits::FILE {
-        return refuse("bytes of the file", total, limits::FILE);
+    if u64::try_from(total).is_ok_and(|total| total <= limits::FILE) {
+        return Ok(());
     }
-    Ok(())
+    refuse("bytes of the file", total, limits::FILE)
 }
+
+/// Blobs of a request besides evidence, payloads and statements: its document, its manifest, the empty config.
+const REQUEST_OWN: usize = 3;
+/// Bytes of a response document or its manifest, at most.
+const RESPONSE_DOCUMENT: usize = 1024;
+/// Bytes of `index.json` around its entries, at most.
+const INDEX_FRAME: usize = 256;
+/// Bytes of a file besides what is counted: `oci-layout`, empty config, request manifest, the end.
+const ARCHIVE_FRAME: usize = 8192;
 
 fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
     let mut groups: Vec<SigGroup> = Vec::new();
@@ -667,7 +764,11 @@ fn group_statements(items: &[Item]) -> Vec<StatementUnit> {
 
 /// Destination, identity, annotations: what images are ordered by, bytewise.
 fn sort_key(image: &ImageSpec) -> (String, String, Vec<u8>) {
-    (image.destination.to_string(), image.identity.to_string(), canonical(&annotations_value(&image.annotations)))
+    (
+        image.destination.to_string(),
+        image.identity.to_string(),
+        canonical(&annotations_value(&image.annotations)),
+    )
 }
 
 /// Where a manifest of an image goes: the image's own destination, or a digest beside it.

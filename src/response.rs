@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::archive::{self, Archive, Blobs};
 use crate::format::document::{self, ResponseDocument};
-use crate::format::evidence::{Descriptor, OCI_MANIFEST};
+use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::layout::{self, Entry, IndexBuilder};
 use crate::format::signature::{self, Layer};
 use crate::format::{bundle, envelope, statement};
@@ -52,7 +52,11 @@ pub struct File {
 impl File {
     /// The bytes of the file, piece by piece.
     pub fn chunks(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
-        archive::chunks(self.blobs.iter().map(|(digest, blob)| (*digest, blob.as_ref())), &self.index, layout::OCI_LAYOUT)
+        archive::chunks(
+            self.blobs.iter().map(|(digest, blob)| (*digest, blob.as_ref())),
+            &self.index,
+            layout::OCI_LAYOUT,
+        )
     }
 
     /// How many bytes the file has.
@@ -72,11 +76,12 @@ impl File {
     /// The whole file in memory: for small ones and tests.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        self.chunks().fold(Vec::new(), |mut bytes, chunk| {
-            bytes.extend_from_slice(&chunk);
-            bytes
-        })
-        .into()
+        self.chunks()
+            .fold(Vec::new(), |mut bytes, chunk| {
+                bytes.extend_from_slice(&chunk);
+                bytes
+            })
+            .into()
     }
 }
 
@@ -166,10 +171,15 @@ impl Response {
     /// The layers of a `.sig` manifest, by lowest item number and key id.
     #[must_use]
     pub fn layers(&self, group: usize) -> Vec<Layer> {
-        let payloads = self.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+        let payloads =
+            self.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(place, unit)| {
-            let signatures = self.signers.values().filter_map(move |signer| signer.payloads.get(&(group, place)));
-            signatures.map(|signature| Layer { payload: unit.payload.clone(), signature: signature.as_bytes().to_vec() })
+            let signatures =
+                self.signers.values().filter_map(move |signer| signer.payloads.get(&(group, place)));
+            signatures.map(|signature| Layer {
+                payload: unit.payload.clone(),
+                signature: signature.as_bytes().to_vec(),
+            })
         });
         layers.collect()
     }
@@ -192,7 +202,9 @@ impl Response {
         for signer in self.signers.values() {
             let id = signer.key.id();
             for ((group, unit), signature) in &signer.payloads {
-                if let Some(unit) = self.request.sigs().get(*group).and_then(|group| group.payloads.get(*unit)) {
+                if let Some(unit) =
+                    self.request.sigs().get(*group).and_then(|group| group.payloads.get(*unit))
+                {
                     known.insert((id, unit.payload.digest, signature.as_bytes().into()));
                 }
             }
@@ -219,14 +231,15 @@ impl Response {
         Some(envelope::pae(statement::MEDIA_TYPE, self.request.blob(&unit.statement.digest)?))
     }
 
-    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. `CombineKeys` over 8 keys.
+    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. COMBINE-KEYS over 8 keys.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,
         payloads: impl IntoIterator<Item = (PayloadPlace, VerifiedSignature)>,
         statements: impl IntoIterator<Item = (usize, VerifiedSignature)>,
     ) -> Result<()> {
-        let (mut payloads, mut statements) = (payloads.into_iter().peekable(), statements.into_iter().peekable());
+        let (mut payloads, mut statements) =
+            (payloads.into_iter().peekable(), statements.into_iter().peekable());
         if payloads.peek().is_none() && statements.peek().is_none() {
             return Ok(());
         }
@@ -246,54 +259,84 @@ impl Response {
     }
 
     fn render_parts(&self) -> Rendered {
+        let request = &self.request;
         let mut own: Vec<(Digest, Bytes)> = Vec::new();
-        let mut put = |media_type: &str, bytes: Bytes| {
-            let descriptor = Descriptor::of(media_type, &bytes);
-            own.push((descriptor.digest, bytes));
-            descriptor
+        let mut put = |blob: Blob| {
+            own.push((blob.descriptor.digest, blob.bytes));
+            blob.descriptor
         };
         let mut index = IndexBuilder::default();
-        put(crate::format::evidence::OCI_EMPTY, Bytes::from_static(bundle::EMPTY));
-        let document = put(document::REQUEST, self.request.document().clone());
-        index.request(&put(OCI_MANIFEST, layout::render_manifest(&document).into()));
-        for item in self.request.items() {
+        put(Blob::of(OCI_EMPTY, Bytes::from_static(bundle::EMPTY)));
+        let document = put(Blob::of(document::REQUEST, request.document().clone()));
+        index.request(&put(Blob::of(OCI_MANIFEST, layout::render_manifest(&document).into())));
+        for item in request.items() {
             index.item(item.number, &item.destination, &item.subject);
         }
-        let first = self.request.items().first();
-        let first = first.map(|item| (item.destination.repository().clone(), item.subject.digest));
+        let first = request.items().first();
+        let first = first.map(|item| (item.destination.repository(), &item.subject.digest));
+        let groups: Vec<usize> = (0..request.sigs().len()).collect();
+        let rendered: Vec<Option<(Blob, Blob)>> =
+            groups.par_iter().map(|group| self.sig_manifest(*group)).collect();
         let mut sigs = BTreeSet::new();
-        for (place, group) in self.request.sigs().iter().enumerate() {
-            let layers = self.layers(place);
-            if layers.is_empty() {
-                continue;
-            }
-            let rendered = signature::render(&layers);
-            put(crate::format::evidence::OCI_CONFIG, rendered.config);
-            let manifest = put(OCI_MANIFEST, rendered.manifest);
-            let is_first = first.as_ref() == Some(&(group.repository.clone(), group.subject.digest));
-            index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, is_first);
+        for (group, rendered) in request.sigs().iter().zip(rendered) {
+            let Some((manifest, config)) = rendered else { continue };
+            put(config);
+            let manifest = put(manifest);
+            let place = (&group.repository, &group.subject.digest);
+            index.sig(&manifest, place, group.lowest, first == Some(place));
             sigs.insert(manifest.digest);
         }
+        let keys: Vec<&Digest> = self.signers.keys().collect();
+        let pairs: Vec<(usize, &Digest)> = (0..request.statements().len())
+            .flat_map(|place| keys.iter().map(move |key| (place, *key)))
+            .collect();
+        let rendered: Vec<_> = pairs.par_iter().map(|(place, key)| self.referrer(*place, key)).collect();
         let mut referrers = BTreeSet::new();
-        for (place, unit) in self.request.statements().iter().enumerate() {
-            for key_id in self.signers.keys() {
-                let Some((bundle, referrer)) = self.bundle(place, key_id) else { continue };
-                put(bundle::MEDIA_TYPE, bundle);
-                let manifest = put(OCI_MANIFEST, referrer);
-                index.referrer(&manifest, &unit.subject.digest, key_id, unit.lowest);
-                referrers.insert(manifest.digest);
-            }
+        for ((place, key_id), rendered) in pairs.into_iter().zip(rendered) {
+            let (Some((bundle, referrer)), Some(unit)) = (rendered, request.statements().get(place)) else {
+                continue;
+            };
+            put(bundle);
+            let manifest = put(referrer);
+            index.referrer(&manifest, &unit.subject.digest, key_id, unit.lowest);
+            referrers.insert(manifest.digest);
         }
         for (place, signer) in (1..).zip(self.signers.values()) {
             let document = ResponseDocument {
                 key_id: signer.key.id(),
                 public_key: signer.key.spki().to_vec(),
-                request: self.request.digest(),
+                request: request.digest(),
             };
-            let document = put(document::RESPONSE, document.render().into());
-            index.response(&put(OCI_MANIFEST, layout::render_manifest(&document).into()), &signer.key.id(), place);
+            let document = put(Blob::of(document::RESPONSE, document.render().into()));
+            let manifest = put(Blob::of(OCI_MANIFEST, layout::render_manifest(&document).into()));
+            index.response(&manifest, &signer.key.id(), place);
         }
         Rendered { index: index.render(), own, sigs, referrers }
+    }
+
+    /// The `.sig` manifest of a group and its config; `None` where nobody signed it in this form.
+    fn sig_manifest(&self, group: usize) -> Option<(Blob, Blob)> {
+        let layers = self.layers(group);
+        let rendered = (!layers.is_empty()).then(|| signature::render(&layers))?;
+        Some((Blob::of(OCI_MANIFEST, rendered.manifest), Blob::of(OCI_CONFIG, rendered.config)))
+    }
+
+    /// The bundle of a statement by a key and its referrer manifest; `None` where the key did not sign it.
+    fn referrer(&self, place: usize, key_id: &Digest) -> Option<(Blob, Blob)> {
+        let (bundle, referrer) = self.bundle(place, key_id)?;
+        Some((Blob::of(bundle::MEDIA_TYPE, bundle), Blob::of(OCI_MANIFEST, referrer)))
+    }
+}
+
+/// A rendered blob and its descriptor.
+struct Blob {
+    descriptor: Descriptor,
+    bytes: Bytes,
+}
+
+impl Blob {
+    fn of(media_type: &str, bytes: Bytes) -> Self {
+        Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 }
 
@@ -327,8 +370,10 @@ impl Reader {
         let bundles = self.bundles(&response, &keys, known)?;
         for key in &keys {
             let id = key.id();
-            let payloads: Vec<_> = sigs.iter().flatten().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
-            let statements: Vec<_> = bundles.iter().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
+            let payloads: Vec<_> =
+                sigs.iter().flatten().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
+            let statements: Vec<_> =
+                bundles.iter().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
             check_response_unused(key, payloads.len() + statements.len())?;
             response.add(key, payloads, statements)?;
         }
@@ -373,7 +418,8 @@ impl Reader {
         for entry in &self.entries {
             let Entry::Response(manifest) = entry else { continue };
             let document = self.document(manifest, document::RESPONSE, Check::ResponseManifest)?;
-            let document = ResponseDocument::parse(document).map_err(|error| error.within("response document"))?;
+            let document =
+                ResponseDocument::parse(document).map_err(|error| error.within("response document"))?;
             check_response_request(&document, request)?;
             let key = check_response_key(&document)?;
             check_response_keys(&keys, &key)?;
@@ -383,9 +429,15 @@ impl Reader {
     }
 
     /// The signatures of the `.sig` manifests, each with its key's id.
-    fn sigs(&self, response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<Vec<Placed>>> {
+    fn sigs(
+        &self,
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<Vec<Placed>>> {
         let request = &response.request;
-        let groups: HashMap<String, usize> = request.sigs().iter().enumerate().map(|(place, group)| (sig_name(group), place)).collect();
+        let groups: HashMap<String, usize> =
+            request.sigs().iter().enumerate().map(|(place, group)| (sig_name(group), place)).collect();
         let plain = self.entries.iter().filter_map(|entry| match entry {
             Entry::Plain(digest, name) => Some((digest, name)),
             _ => None,
@@ -393,24 +445,35 @@ impl Reader {
         // Each once, before any work: an index that names one a thousand times is not one that we render.
         let mut seen = HashSet::new();
         let place = |(digest, name): (&Digest, &Option<String>)| {
-            let group = name.as_ref().and_then(|name| groups.get(name)).copied().filter(|group| seen.insert(*group));
-            let refuse = || Error::new(Check::LayoutIndex, digest).detail("an entry that is no item and no .sig, or one too many");
-            Ok((*digest, group.ok_or_else(refuse)?))
+            let group = name.as_ref().and_then(|name| groups.get(name)).copied();
+            let refuse = |why: &str| Error::new(Check::LayoutIndex, digest).detail(why);
+            let group = group.ok_or_else(|| refuse("an entry that is no item and no .sig"))?;
+            if seen.insert(group) { Ok((*digest, group)) } else { Err(refuse("a .sig's entry stands twice")) }
         };
-        let places: Vec<(Digest, usize)> = plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
+        let places: Vec<(Digest, usize)> =
+            plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
         let read = |(digest, group): &(Digest, usize)| {
-            let layers = signature::read_layers(self.manifest(digest)?).map_err(|error| error.within(digest))?;
-            self.layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
+            let layers =
+                signature::read_layers(self.manifest(digest)?).map_err(|error| error.within(digest))?;
+            Self::layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
-        first_error(places.par_iter().map(read).collect())
+        in_order(places.par_iter().map(read))
     }
 
     /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
     /// tried first, so that each is tried once in a file of ours; the others after them, so that an order that is not
     /// ours is told from a stranger's signature.
-    fn layers(&self, group: usize, layers: &[Layer], response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<Placed>> {
-        let units = response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
-        let places: HashMap<Digest, usize> = units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
+    fn layers(
+        group: usize,
+        layers: &[Layer],
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<Placed>> {
+        let units =
+            response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+        let places: HashMap<Digest, usize> =
+            units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
         let mut used: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut found = Vec::with_capacity(layers.len());
         for layer in layers {
@@ -420,10 +483,11 @@ impl Reader {
             let used = used.entry(unit).or_default();
             let next = used.last().map_or(0, |last| last + 1);
             let candidates = (next..keys.len()).chain(0..next).filter(|place| !used.contains(place));
-            let fits = candidates.filter_map(|place| Some((place, keys.get(place)?))).find_map(|(place, key)| {
-                let same = known.and_then(|known| known.signer(&key.id())?.payloads.get(&(group, unit)));
-                Some((place, key.id(), verified(same, key, message, &layer.signature)?))
-            });
+            let fits =
+                candidates.filter_map(|place| Some((place, keys.get(place)?))).find_map(|(place, key)| {
+                    let same = known.and_then(|known| known.signer(&key.id())?.payloads.get(&(group, unit)));
+                    Some((place, key.id(), verified(same, key, message, &layer.signature)?))
+                });
             let Some((place, id, signature)) = fits else {
                 check_signature_encoding(keys, message, &layer.signature)?;
                 return Err(stranger());
@@ -435,21 +499,37 @@ impl Reader {
     }
 
     /// The signatures of the bundles, each with its key's id.
-    fn bundles(&self, response: &Response, keys: &[PublicKey], known: Option<&Response>) -> Result<Vec<PlacedStatement>> {
+    fn bundles(
+        &self,
+        response: &Response,
+        keys: &[PublicKey],
+        known: Option<&Response>,
+    ) -> Result<Vec<PlacedStatement>> {
         let request = &response.request;
-        let places: HashMap<Digest, usize> = request.statements().iter().enumerate().map(|(place, unit)| (unit.statement.digest, place)).collect();
-        let referrers: Vec<&Digest> = self.entries.iter().filter_map(|entry| match entry {
-            Entry::Referrer(digest) => Some(digest),
-            _ => None,
-        }).collect();
+        let places: HashMap<Digest, usize> = request
+            .statements()
+            .iter()
+            .enumerate()
+            .map(|(place, unit)| (unit.statement.digest, place))
+            .collect();
+        let referrers: Vec<&Digest> = self
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Referrer(digest) => Some(digest),
+                _ => None,
+            })
+            .collect();
         let mut seen = HashSet::new();
         if let Some(digest) = referrers.iter().find(|digest| !seen.insert(**digest)) {
             return Err(Error::new(Check::LayoutIndex, digest).detail("a bundle's entry stands twice"));
         }
         let read = |digest: &&Digest| {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
-            let bundle = bundle::read_referrer(self.manifest(digest)?).map_err(|error| error.within(digest))?;
-            let (statement, key_id, signature) = bundle::read(self.manifest(&bundle)?).map_err(|error| error.within(bundle))?;
+            let bundle =
+                bundle::read_referrer(self.manifest(digest)?).map_err(|error| error.within(digest))?;
+            let (statement, key_id, signature) =
+                bundle::read(self.manifest(&bundle)?).map_err(|error| error.within(bundle))?;
             let place = *places.get(&statement).ok_or_else(stranger)?;
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
             let message = response.statement_message(place).ok_or_else(stranger)?;
@@ -460,7 +540,7 @@ impl Reader {
             };
             Ok((key_id, (place, signature)))
         };
-        first_error(referrers.par_iter().map(read).collect())
+        in_order(referrers.par_iter().map(read))
     }
 
     /// SIG-MANIFEST, REFERRER-MANIFEST, LAYOUT-INDEX, BLOB-MISSING, BLOB-EXTRA: everything else follows from the
@@ -483,9 +563,7 @@ impl Reader {
                 _ => {}
             }
         }
-        if rendered.index != self.archive.index {
-            return Err(Error::new(Check::LayoutIndex, "index.json"));
-        }
+        layout::check_layout_index(&self.archive.index, &rendered.index)?;
         let mut wanted: BTreeSet<Digest> = response.request.blobs().keys().copied().collect();
         wanted.extend(rendered.own.iter().map(|(digest, _)| *digest));
         for digest in &wanted {
@@ -501,13 +579,13 @@ impl Reader {
 type Placed = (Digest, (PayloadPlace, VerifiedSignature));
 type PlacedStatement = (Digest, (usize, VerifiedSignature));
 
-/// All of them, or the first error in their order: whichever thread comes first, a file has one verdict.
-fn first_error<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
-    results.into_iter().collect()
-}
-
 /// The signature, if it verifies; not computed again where the same one is known to.
-fn verified(known: Option<&VerifiedSignature>, key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<VerifiedSignature> {
+fn verified(
+    known: Option<&VerifiedSignature>,
+    key: &PublicKey,
+    message: &[u8],
+    signature: &[u8],
+) -> Option<VerifiedSignature> {
     match known.filter(|known| known.as_bytes() == signature) {
         Some(known) => Some(known.clone()),
         None => VerifiedSignature::check(key, message, signature),
@@ -516,15 +594,28 @@ fn verified(known: Option<&VerifiedSignature>, key: &PublicKey, message: &[u8], 
 
 /// SIGNATURE-ENCODING: a signature that is not good as it stands is not good in another encoding either.
 fn check_signature_encoding(keys: &[PublicKey], message: &[u8], signature: &[u8]) -> Result<()> {
-    let otherwise = |key: &PublicKey| key.verify(message, signature) && !key.verify_strict(message, signature);
+    let otherwise =
+        |key: &PublicKey| key.verify(message, signature) && !key.verify_strict(message, signature);
     if keys.iter().any(otherwise) {
         return Err(Error::new(Check::SignatureEncoding, "").detail("it is not in DER"));
     }
     Ok(())
 }
 
-fn keep_smaller<P: Ord>(signatures: &mut BTreeMap<P, VerifiedSignature>, place: P, signature: VerifiedSignature) {
-    signatures.entry(place).and_modify(|kept| *kept = kept.clone().min(signature.clone())).or_insert(signature);
+/// Every result, or the first error in the order of the input: which core was faster decides no verdict.
+pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    results.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn keep_smaller<P: Ord>(
+    signatures: &mut BTreeMap<P, VerifiedSignature>,
+    place: P,
+    signature: VerifiedSignature,
+) {
+    signatures
+        .entry(place)
+        .and_modify(|kept| *kept = kept.clone().min(signature.clone()))
+        .or_insert(signature);
 }
 
 fn sig_name(group: &SigGroup) -> String {
@@ -533,7 +624,11 @@ fn sig_name(group: &SigGroup) -> String {
 
 /// LAYOUT-VERSION: `oci-layout` byte for byte.
 fn check_layout_version(archive: &Archive) -> Result<()> {
-    if archive.layout == layout::OCI_LAYOUT { Ok(()) } else { Err(Error::new(Check::LayoutVersion, "oci-layout")) }
+    if archive.layout == layout::OCI_LAYOUT {
+        Ok(())
+    } else {
+        Err(Error::new(Check::LayoutVersion, "oci-layout"))
+    }
 }
 
 /// BLOB-SIZE: a manifest or bundle has at most 4 MiB.
@@ -541,7 +636,11 @@ fn check_blob_size(digest: &Digest, bytes: &Bytes) -> Result<()> {
     if bytes.len() <= limits::MANIFEST {
         return Ok(());
     }
-    Err(Error::new(Check::BlobSize, digest).detail(format!("{} bytes, at most {}", bytes.len(), limits::MANIFEST)))
+    Err(Error::new(Check::BlobSize, digest).detail(format!(
+        "{} bytes, at most {}",
+        bytes.len(),
+        limits::MANIFEST
+    )))
 }
 
 /// RESPONSE-REQUEST: the response document names this request.
@@ -568,7 +667,9 @@ fn check_response_keys(keys: &[PublicKey], next: &PublicKey) -> Result<()> {
         return Err(Error::new(Check::ResponseKeys, "").detail("at most 8"));
     }
     if keys.last().is_some_and(|last| last.id() >= next.id()) {
-        return Err(Error::new(Check::LayoutIndex, "index.json").detail("responses stand by key id, each key once"));
+        return Err(
+            Error::new(Check::LayoutIndex, "index.json").detail("responses stand by key id, each key once")
+        );
     }
     Ok(())
 }

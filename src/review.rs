@@ -12,8 +12,11 @@ use crate::format::document::Item;
 use crate::format::evidence::{Child, Config, ImageManifest, Index, Manifest, Platform};
 use crate::format::reference::Repository;
 use crate::request::{Image, Request};
+use crate::response::{Response, Signer};
 use crate::secret::Random;
-use crate::terminal::{COLUMNS, Console, Pages, Section, counted, filled, quoted, rule, shown, size};
+use crate::terminal::{
+    COLUMNS, Console, Pages, Section, counted, filled, quoted, refused, rule, shown, size,
+};
 use crate::words;
 
 /// A request as it is shown to a person.
@@ -104,12 +107,12 @@ impl<'r> Review<'r> {
         random: &mut dyn Random,
     ) -> Result<ReviewedRequest<'r>> {
         check_approval(approve, console)?;
-        let terms = filled("", &[format!("{}, {terms}", self.counts())], "");
+        let terms = sentence("", &format!("{}, {terms}", self.counts()));
         if let Some(approve) = approve {
+            check_approval_other(approve, &self.request.digest())?;
             console.say_all(&self.summary())?;
             console.say_all(&self.rows())?;
             console.say_all(&terms)?;
-            check_approval_other(approve, &self.request.digest())?;
             console.say("ok: --approve names this request")?;
         } else {
             let pages = Pages::new(self.summary(), self.sections(), console.height());
@@ -210,6 +213,28 @@ impl<'r> Review<'r> {
     }
 }
 
+/// Who signed a file, each key with its whole id and how many items it signed in each form. Every signature was
+/// verified by the key when the file was read.
+#[must_use]
+pub fn signed_by(response: &Response) -> Vec<String> {
+    let request = response.request();
+    let of = request.items().len();
+    let lines = |signer: &Signer| {
+        let (key, id) = (signer.key(), signer.key().id());
+        let (payloads, statements) =
+            (signer.items_with_payload(request).len(), signer.items_with_statement(request).len());
+        let start: String = id.grouped().chars().take(17).collect();
+        [
+            format!(
+                "signed by {start}, {}: .sig {payloads} of {of}, bundle {statements} of {of}",
+                key.kind()
+            ),
+            format!("  {}", id.grouped()),
+        ]
+    };
+    response.signers().flat_map(lines).collect()
+}
+
 /// APPROVAL-MISSING and APPROVAL-TERMINAL: at a terminal the approval is the words, elsewhere it is `--approve`. Said
 /// before anything else is done, and again before the approval.
 pub fn check_approval(approve: Option<&Digest>, console: &dyn Console) -> Result<()> {
@@ -255,7 +280,7 @@ fn check_challenge(digest: &Digest, console: &mut dyn Console, random: &mut dyn 
             }
         };
         if typed.trim().eq_ignore_ascii_case("q") {
-            return Err(Error::new(Check::OperatorRefused, ""));
+            return Err(refused(""));
         }
         if words::same(&typed, &asked) {
             return Ok(());
@@ -493,10 +518,7 @@ impl<'r> Shown<'r> {
             }
         }
         for child in self.unseen_children() {
-            add(&[
-                "NOT SEEN".to_owned(),
-                child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named),
-            ]);
+            add(&["NOT SEEN".to_owned(), platform(child)]);
         }
         let labels: BTreeSet<Vec<String>> = self.platform_parts().map(|part| self.labels(part)).collect();
         let agree = labels.len() <= 1;
@@ -629,43 +651,45 @@ impl Part<'_> {
         let [name, layers, bytes, rest] = self.cells();
         let what: Vec<String> =
             [name, layers, bytes, rest].into_iter().filter(|cell| !cell.is_empty()).collect();
-        let mut lines = filled(&format!("item {:<8}", self.item.number), &what, "  ");
-        let mut add =
-            |label: &str, pieces: &[String]| lines.extend(filled(&format!("  {label:<11}"), pieces, "  "));
-        add("digest", &[self.item.subject.digest.grouped()]);
-        add("type", &[word(&self.item.subject.media_type)]);
+        let mut lines = filled(&format!("item {}  ", self.item.number), &what, "  ");
+        let digest = |digest: &Digest| format!("    {}", digest.grouped());
+        let say = |label: &str, pieces: &[String]| filled(&format!("  {label}  "), pieces, "  ");
+        lines.push(digest(&self.item.subject.digest));
+        lines.extend(say("type", &[word(&self.item.subject.media_type)]));
         if let Some(subject) = self.subject() {
-            add("attached to", &[String::new(), subject.grouped()]);
+            lines.push("  attached to".to_owned());
+            lines.push(digest(subject));
         }
         for pair in annotations(self.manifest) {
-            add("annotation", &[assigned(pair)]);
+            lines.extend(say("annotation", &[assigned(pair)]));
         }
-        match (&self.kind, self.manifest) {
-            (_, Manifest::Index(index)) => {
-                for child in
-                    index.manifests.iter().filter(|child| self.item.unseen.contains(&child.descriptor.digest))
-                {
-                    let platform = child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named);
-                    add("NOT SEEN", &[platform, word(&child.descriptor.media_type)]);
-                    add("", &[child.descriptor.digest.grouped()]);
+        match self.manifest {
+            Manifest::Index(index) => {
+                let unseen = |child: &&Child| self.item.unseen.contains(&child.descriptor.digest);
+                for child in index.manifests.iter().filter(unseen) {
+                    lines.extend(say("NOT SEEN", &[platform(child), word(&child.descriptor.media_type)]));
+                    lines.push(digest(&child.descriptor.digest));
                 }
             }
-            (kind, Manifest::Image(image)) => {
-                add("config", &[image.config.digest.grouped()]);
-                add("", &[word(&image.config.media_type)]);
-                if let Kind::Platform(config) = kind {
-                    for pair in &config.labels {
-                        add("label", &[assigned(pair)]);
-                    }
+            Manifest::Image(image) => {
+                lines.extend(say("config", &[word(&image.config.media_type)]));
+                lines.push(digest(&image.config.digest));
+                if let Kind::Platform(config) = self.kind {
+                    lines.extend(config.labels.iter().flat_map(|pair| say("label", &[assigned(pair)])));
                 }
                 for layer in &image.layers {
-                    add("layer", &[layer.digest.grouped()]);
-                    add("", &[size(layer.size), word(&layer.media_type)]);
+                    lines.extend(say("layer", &[size(layer.size), word(&layer.media_type)]));
+                    lines.push(digest(&layer.digest));
                 }
             }
         }
         lines
     }
+}
+
+/// For which platform an index says that a child is.
+fn platform(child: &Child) -> String {
+    child.platform.as_ref().map_or_else(|| "no platform".to_owned(), named)
 }
 
 /// `BuildKit`'s mark on each entry of an index that names the manifest, believed only where no platform could run it.

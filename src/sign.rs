@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::keys::public::PublicKey;
 use crate::keys::signing::Signer;
-use crate::response::{PayloadPlace, Response};
+use crate::response::{PayloadPlace, Response, in_order};
 use crate::review::ReviewedRequest;
 use crate::verify::VerifiedSignature;
 
@@ -63,7 +63,12 @@ impl NewSignatures {
 
 /// Signs every item of a reviewed request that `key` has not signed yet in these forms. `response` holds the reviewed
 /// request and what was signed before. SIGN-VERIFY where a fresh signature does not verify by the importer's path.
-pub fn sign(reviewed: &ReviewedRequest<'_>, response: &Response, key: &dyn Signer, forms: Forms) -> Result<NewSignatures> {
+pub fn sign(
+    reviewed: &ReviewedRequest<'_>,
+    response: &Response,
+    key: &dyn Signer,
+    forms: Forms,
+) -> Result<NewSignatures> {
     let request = reviewed.request();
     if request.digest() != response.request().digest() {
         return Err(Error::new(Check::ApprovalOther, ""));
@@ -78,20 +83,23 @@ pub fn sign(reviewed: &ReviewedRequest<'_>, response: &Response, key: &dyn Signe
         .filter(|place| forms.sig() && before.is_none_or(|signer| !signer.payloads().contains_key(place)))
         .collect();
     let statements: Vec<usize> = (0..request.statements().len())
-        .filter(|place| forms.bundle() && before.is_none_or(|signer| !signer.statements().contains_key(place)))
+        .filter(|place| {
+            forms.bundle() && before.is_none_or(|signer| !signer.statements().contains_key(place))
+        })
         .collect();
     let payloads = payloads.into_par_iter().map(|place| {
         let message = response.payload_message(place).ok_or_else(|| Error::new(Check::ItemPayload, ""))?;
         Ok((place, check_sign_verify(key, message)?))
     });
     let statements = statements.into_par_iter().map(|place| {
-        let message = response.statement_message(place).ok_or_else(|| Error::new(Check::ItemStatement, ""))?;
+        let message =
+            response.statement_message(place).ok_or_else(|| Error::new(Check::ItemStatement, ""))?;
         Ok((place, check_sign_verify(key, &message)?))
     });
     Ok(NewSignatures {
         key: public.clone(),
-        payloads: payloads.collect::<Result<_>>()?,
-        statements: statements.collect::<Result<_>>()?,
+        payloads: in_order(payloads)?,
+        statements: in_order(statements)?,
     })
 }
 

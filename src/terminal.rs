@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use rustix::termios::{self, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
+use zeroize::Zeroizing;
 
 use crate::check::Check;
 use crate::error::{Error, Result};
@@ -216,17 +217,19 @@ impl Terminal {
         io::stderr().lock().write_all(text.as_bytes()).map_err(|cause| failed("stderr", cause))
     }
 
-    /// Reads byte by byte: what follows the line stays with the kernel, where it can be dropped.
-    fn read_line() -> Result<Vec<u8>> {
-        let mut line = Vec::with_capacity(LINE);
+    /// Reads byte by byte to a newline: what follows the line stays with the kernel, where it can be dropped. One of
+    /// `refusals` is the person's no.
+    fn read_line(refusals: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let mut line = Zeroizing::new(Vec::with_capacity(LINE));
         let mut byte = [0];
         loop {
             match rustix::io::read(rustix::stdio::stdin(), &mut byte) {
                 Ok(0) if line.is_empty() => {
-                    return Err(Error::new(Check::OperatorRefused, "the input ended"));
+                    return Err(refused("the input ended"));
                 }
                 Ok(0) => return Ok(line),
                 Ok(_) if byte == *b"\n" => return Ok(line),
+                Ok(_) if refusals.contains(&byte[0]) => return Err(refused("")),
                 Ok(_) if line.len() == LINE => {
                     return Err(Error::new(Check::TerminalFailed, "line is longer than 4096 bytes"));
                 }
@@ -236,6 +239,11 @@ impl Terminal {
             }
         }
     }
+}
+
+/// OPERATOR-REFUSED: the person says no, or is not there any more.
+pub(crate) fn refused(how: &str) -> Error {
+    Error::new(Check::OperatorRefused, how).detail("nothing was signed or written")
 }
 
 /// Bytes of a typed line: what a Linux terminal gives at most.
@@ -269,7 +277,7 @@ impl Console for Terminal {
 
     fn ask(&mut self, prompt: &str) -> Result<String> {
         Self::write_message(&harmless(prompt))?;
-        Ok(String::from_utf8_lossy(&Self::read_line()?).into_owned())
+        Ok(String::from_utf8_lossy(&Self::read_line(&[])?).into_owned())
     }
 
     fn ask_secret(&mut self, prompt: &str) -> Result<Passphrase> {
@@ -278,14 +286,11 @@ impl Console for Terminal {
         }
         let silent = Silent::begin()?;
         Self::write_message(&harmless(prompt))?;
-        let line = Self::read_line().map(Passphrase::new);
+        let line =
+            Self::read_line(&[INTERRUPT, QUIT]).map(|mut line| Passphrase::new(std::mem::take(&mut *line)));
         drop(silent);
         Self::write_message("\n")?;
-        let line = line?;
-        if line.expose().iter().any(|byte| [INTERRUPT, QUIT].contains(byte)) {
-            return Err(Error::new(Check::OperatorRefused, ""));
-        }
-        Ok(line)
+        line
     }
 
     fn drop_typed_ahead(&mut self) -> Result<()> {
@@ -332,6 +337,17 @@ pub fn conclude(result: Result<()>, console: &mut dyn Console) -> Exit {
         let _ = console.say(line);
     }
     error.exit()
+}
+
+/// Ends a program that its command line did not start: help goes to stdout, a refusal to stderr with exit code 2. What
+/// was typed stands in it, so it is made harmless like everything else.
+pub fn conclude_usage(text: &str, is_refusal: bool, console: &mut dyn Console) -> Exit {
+    for line in text.lines() {
+        let line = line.trim_end();
+        // Help that nobody reads any more is no failure.
+        let _ = if is_refusal { console.say(line) } else { console.show(line) };
+    }
+    if is_refusal { Exit::Usage } else { Exit::Done }
 }
 
 /// A part of what is paged: a title and blocks of lines, each kept on one page where it fits.
@@ -429,7 +445,7 @@ impl Pages {
                     }
                 },
                 Key::Back => at = at.saturating_sub(1),
-                Key::Refuse => return Err(Error::new(Check::OperatorRefused, "")),
+                Key::Refuse => return Err(refused("")),
                 Key::Image(number) => {
                     if let Some(lines) = image(number) {
                         self.all_of(console, number, &lines)?;
@@ -475,7 +491,7 @@ impl Pages {
                 "Enter more or back to the pages, b back to the pages, q refuse: ",
             )?) {
                 Key::Back => return Ok(()),
-                Key::Refuse => return Err(Error::new(Check::OperatorRefused, "")),
+                Key::Refuse => return Err(refused("")),
                 _ => at += 1,
             }
         }
@@ -564,7 +580,7 @@ impl<'a> Script<'a> {
         self.screen.push_str(&harmless(prompt));
         let typed = (self.person)(prompt, &self.screen);
         self.screen.push('\n');
-        typed.ok_or_else(|| Error::new(Check::OperatorRefused, "the input ended"))
+        typed.ok_or_else(|| refused("the input ended"))
     }
 }
 

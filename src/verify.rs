@@ -183,7 +183,13 @@ impl Verifier {
     /// Judges every layer of a `.sig` manifest over `subject`. An error where the manifest itself cannot be read.
     pub fn judge_sig(&self, found: &FoundSig<'_>, subject: &Digest, demand: &Demand) -> Result<Vec<Verdict>> {
         let layers = check_sig_manifest_kind(found)?;
-        Ok(layers.iter().map(|layer| Verdict { form: Form::Sig, outcome: self.judge_layer(layer, found, subject, demand) }).collect())
+        Ok(layers
+            .iter()
+            .map(|layer| Verdict {
+                form: Form::Sig,
+                outcome: self.judge_layer(layer, found, subject, demand),
+            })
+            .collect())
     }
 
     /// Judges one bundle over `subject`; `media_type` is that of the layer that holds it.
@@ -192,11 +198,19 @@ impl Verifier {
         Verdict { form: Form::Bundle, outcome: self.bundle(bytes, media_type, subject, demand) }
     }
 
-    fn judge_layer(&self, layer: &Value, found: &FoundSig<'_>, subject: &Digest, demand: &Demand) -> Result<Valid> {
+    fn judge_layer(
+        &self,
+        layer: &Value,
+        found: &FoundSig<'_>,
+        subject: &Digest,
+        demand: &Demand,
+    ) -> Result<Valid> {
         let descriptor = check_sig_layer_type(layer)?;
         let bytes = (found.payload)(&descriptor)?;
         check_sig_layer_size(&bytes, &descriptor)?;
-        let annotation = |name: &str| layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str);
+        let annotation = |name: &str| {
+            layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
+        };
         let signature = check_sig_base64(check_sig_annotation(annotation(signature::ANNOTATION))?)?;
         check_sig_certificate(annotation(signature::CERTIFICATE_ANNOTATION))?;
         let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
@@ -210,7 +224,12 @@ impl Verifier {
     }
 
     /// SIG-KEY: the signature verifies with a key given.
-    fn check_sig_key<'k>(&self, keys: &'k [PublicKey], message: &[u8], signature: &[u8]) -> Result<&'k PublicKey> {
+    fn check_sig_key<'k>(
+        &self,
+        keys: &'k [PublicKey],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<&'k PublicKey> {
         self.key_of(keys, message, signature).ok_or_else(|| Error::new(Check::SigKey, ""))
     }
 
@@ -220,7 +239,8 @@ impl Verifier {
         let message = envelope::pae(statement::MEDIA_TYPE, &bundle.statement);
         let key = self.check_sig_key(&demand.keys, &message, &bundle.signature)?;
         let statement = Statement::parse(&bundle.statement)?;
-        let annotations = statement.annotations_of(subject).ok_or_else(|| Error::new(Check::BundleSubject, ""))?;
+        let annotations =
+            statement.annotations_of(subject).ok_or_else(|| Error::new(Check::BundleSubject, ""))?;
         check_bundle_predicate(&statement)?;
         if demand.claims {
             check_payload_annotations(annotations, &demand.annotations)?;
@@ -342,7 +362,8 @@ fn check_sig_base64(text: &str) -> Result<Vec<u8>> {
 fn check_sig_certificate(annotation: Option<&str>) -> Result<()> {
     match annotation {
         None | Some("") => Ok(()),
-        Some(_) => Err(Error::new(Check::SigCertificate, "").detail("signatures with a certificate are not supported yet")),
+        Some(_) => Err(Error::new(Check::SigCertificate, "")
+            .detail("signatures with a certificate are not supported yet")),
     }
 }
 
@@ -350,11 +371,17 @@ fn check_sig_certificate(annotation: Option<&str>) -> Result<()> {
 fn check_sig_log(annotation: Option<&str>) -> Result<LogStatus> {
     let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(LogStatus::Absent) };
     let refuse = || Error::new(Check::SigLog, "");
-    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| refuse().caused_by(error))?;
+    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
     let payload = value.get("Payload").ok_or_else(refuse)?;
-    let whole = value.get("SignedEntryTimestamp").and_then(Value::as_str).is_some_and(|set| STANDARD.decode(set).is_ok())
+    let whole = value
+        .get("SignedEntryTimestamp")
+        .and_then(Value::as_str)
+        .is_some_and(|set| STANDARD.decode(set).is_ok())
         && ["body", "logID"].iter().all(|name| payload.get(name).and_then(Value::as_str).is_some())
-        && ["integratedTime", "logIndex"].iter().all(|name| payload.get(name).and_then(Value::as_integer).is_some());
+        && ["integratedTime", "logIndex"]
+            .iter()
+            .all(|name| payload.get(name).and_then(Value::as_integer).is_some());
     if whole { Ok(LogStatus::Unchecked) } else { Err(refuse()) }
 }
 
@@ -372,7 +399,10 @@ fn check_payload_annotations(found: &[(String, Value)], wanted: &BTreeMap<String
         let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         match there {
             Some(Value::String(text)) if text == value => {}
-            Some(_) => return Err(Error::new(Check::PayloadAnnotations, key).detail(format!("it is there, and is not {value}"))),
+            Some(_) => {
+                return Err(Error::new(Check::PayloadAnnotations, key)
+                    .detail(format!("it is there, and is not {value}")));
+            }
             None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
         }
     }
@@ -449,7 +479,11 @@ fn is_v03(media_type: &str) -> bool {
 
 fn known(value: &Value, names: &[&str]) -> Result<(), &'static str> {
     let members = value.as_object().ok_or("an object is wanted")?;
-    if members.iter().all(|(name, _)| names.contains(&name.as_str())) { Ok(()) } else { Err("unknown member") }
+    if members.iter().all(|(name, _)| names.contains(&name.as_str())) {
+        Ok(())
+    } else {
+        Err("unknown member")
+    }
 }
 
 /// DSSE readers take both alphabets (dsse, envelope.md).

@@ -249,7 +249,7 @@ fn sealed_run_makes_no_network_call() {
     for arguments in [
         &["self-test"][..],
         &["init", "--home", "home"],
-        &["key", "generate", "demo", "--home", "home", "--passphrase-file", "pass"],
+        &["key", "generate", "demo", "--home", "home", "--allow-swap", "--passphrase-file", "pass"],
         &["key", "list", "--home", "home"],
         &["inspect", "request.tar"],
         &[
@@ -259,6 +259,7 @@ fn sealed_run_makes_no_network_call() {
             "home",
             "--key",
             "demo",
+            "--allow-swap",
             "--passphrase-file",
             "pass",
             "--approve",

@@ -138,9 +138,9 @@ fn a_row_as_on_the_storyboard() {
     let all = review.all_of(1).unwrap().join("\n");
     for part in [
         "identity     registry.example/team/app:1.4",
-        "  label      maintainer=\"team \\u{20}\\u{202e}\"",
-        "item 3       linux/arm64  1 layer  6.9 MB",
-        "  layer      ",
+        "  label  maintainer=\"team \\u{20}\\u{202e}\"",
+        "item 3  linux/arm64  1 layer  6.9 MB",
+        "  layer  6.9 MB  application/vnd.oci.image.layer.v1.tar+gzip\n    ",
     ] {
         assert!(all.contains(part), "{part}: {all}");
     }

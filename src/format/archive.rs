@@ -50,7 +50,9 @@ impl Archive {
                 Member::Layout => layout = Some(body),
             }
             if blobs.len() > limits::BLOBS {
-                return Err(Error::new(Check::ArchiveBlobs, "").detail(format!("at most {} blobs", limits::BLOBS)));
+                return Err(
+                    Error::new(Check::ArchiveBlobs, "").detail(format!("at most {} blobs", limits::BLOBS))
+                );
             }
             previous = name;
         }
@@ -75,7 +77,13 @@ pub fn chunks<'a>(
     let documents = [(INDEX.to_owned(), index), (LAYOUT.to_owned(), layout)];
     blobs
         .chain(documents)
-        .flat_map(|(name, body)| [Cow::Owned(header(&name, body.len()).to_vec()), Cow::Borrowed(body), Cow::Owned(padding(body.len()))])
+        .flat_map(|(name, body)| {
+            [
+                Cow::Owned(header(&name, body.len()).to_vec()),
+                Cow::Borrowed(body),
+                Cow::Owned(padding(body.len())),
+            ]
+        })
         .chain([Cow::Owned(vec![0; 2 * BLOCK])])
 }
 
@@ -121,7 +129,9 @@ fn check_file_size(file: &Bytes) -> Result<()> {
 /// FILE-KIND: an uncompressed ustar.
 fn check_file_kind(file: &Bytes) -> Result<()> {
     if file.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::new(Check::FileKind, "").detail("it is compressed; requests and responses never are"));
+        return Err(
+            Error::new(Check::FileKind, "").detail("it is compressed; requests and responses never are")
+        );
     }
     if file.get(257..262) != Some(b"ustar") {
         return Err(Error::new(Check::FileKind, "").detail("it is no tar"));
@@ -208,7 +218,7 @@ fn check_blob_digest(blobs: &[(Digest, Bytes)]) -> Result<()> {
         None => Ok(()),
         Some((digest, found)) => Err(Error::new(Check::BlobDigest, blob_name(digest))
             .detail(format!("expected {digest}"))
-            .detail(format!("found    {found}"))
+            .detail(format!("found {found}"))
             .hint("the file changed on the way: bring it again, or write it again and compare")),
     }
 }

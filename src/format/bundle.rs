@@ -16,8 +16,6 @@ use crate::limits;
 
 /// The media type of a bundle that we write, and the artifact type of its referrer.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-/// What the media types of all bundles begin with.
-pub const MEDIA_TYPE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 /// The annotation of a referrer that says what its bundle signs.
 pub const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 /// The annotation of a referrer that says what its bundle holds.
@@ -74,8 +72,10 @@ pub fn empty_descriptor() -> Descriptor {
 /// The bundle's digest that a referrer manifest of ours names. What else stands in it is found by rendering it again.
 pub fn read_referrer(manifest: &[u8]) -> Result<Digest> {
     let refuse = || Error::new(Check::ReferrerManifest, "");
-    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| refuse().caused_by(error))?;
-    let layer = value.get("layers").and_then(Value::as_array).and_then(<[Value]>::first).ok_or_else(refuse)?;
+    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
+    let layer =
+        value.get("layers").and_then(Value::as_array).and_then(<[Value]>::first).ok_or_else(refuse)?;
     let digest = layer.get("digest").and_then(Value::as_str).ok_or_else(refuse)?;
     Digest::parse(digest).map_err(|_| refuse())
 }
@@ -84,11 +84,13 @@ pub fn read_referrer(manifest: &[u8]) -> Result<Digest> {
 /// by rendering it again (REFERRER-MANIFEST).
 pub fn read(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
     let refuse = || Error::new(Check::ReferrerManifest, "bundle");
-    let value = Value::parse(bundle, limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| refuse().caused_by(error))?;
+    let value = Value::parse(bundle, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
     let path = |names: &[&str]| names.iter().try_fold(&value, |value, name| value.get(name));
     let text = |names: &[&str]| path(names).and_then(Value::as_str).ok_or_else(refuse);
     let statement = STANDARD.decode(text(&["dsseEnvelope", "payload"])?).map_err(|_| refuse())?;
-    let hint = STANDARD.decode(text(&["verificationMaterial", "publicKey", "hint"])?).map_err(|_| refuse())?;
+    let hint =
+        STANDARD.decode(text(&["verificationMaterial", "publicKey", "hint"])?).map_err(|_| refuse())?;
     let key_id: [u8; 32] = hint.try_into().map_err(|_| refuse())?;
     let signatures = path(&["dsseEnvelope", "signatures"]).and_then(Value::as_array).ok_or_else(refuse)?;
     let signature = signatures.first().and_then(|signature| signature.get("sig")).and_then(Value::as_str);

@@ -75,7 +75,8 @@ impl RequestDocument {
         let items = critical.array("items")?;
         check_document_items(items.len(), limits::ITEMS, "items")?;
         let mut unknown = Vec::new();
-        let items: Vec<Item> = items.iter().map(|item| read_item(item, &mut unknown)).collect::<Result<_>>()?;
+        let items: Vec<Item> =
+            items.iter().map(|item| read_item(item, &mut unknown)).collect::<Result<_>>()?;
         let optional = top.value("optional")?;
         let members = optional.as_object().ok_or_else(|| member("optional"))?;
         let mut note = None;
@@ -136,7 +137,8 @@ impl ResponseDocument {
 
 /// DOCUMENT-STRING: at most 4 KiB, no control characters (U+0000 to U+001F, U+007F).
 pub fn check_document_string(text: &str, place: &str) -> Result<String> {
-    if text.len() <= limits::STRING && !text.chars().any(|character| character < ' ' || character == '\u{7f}') {
+    if text.len() <= limits::STRING && !text.chars().any(|character| character < ' ' || character == '\u{7f}')
+    {
         return Ok(text.to_owned());
     }
     Err(Error::new(Check::DocumentString, place))
@@ -219,8 +221,10 @@ fn read_item(value: &Value, unknown: &mut Vec<String>) -> Result<Item> {
         }
     }
     check_annotations(&annotations, &place("annotations"))?;
-    let destination = Destination::parse_exact(critical.text("destination")?).map_err(|e| e.within(place("destination")))?;
-    let identity = Identity::parse_exact(critical.text("identity")?).map_err(|error| error.within(place("identity")))?;
+    let destination = Destination::parse_exact(critical.text("destination")?)
+        .map_err(|e| e.within(place("destination")))?;
+    let identity =
+        Identity::parse_exact(critical.text("identity")?).map_err(|error| error.within(place("identity")))?;
     let payload = critical.descriptor("payload")?;
     let statement = critical.descriptor("statement")?;
     if payload.media_type != payload::MEDIA_TYPE || statement.media_type != statement::MEDIA_TYPE {
@@ -286,7 +290,9 @@ impl<'a> Members<'a> {
 
     fn with(value: &'a Value, place: &'a str, needed: &[&str], allowed: &[&str]) -> Result<Self> {
         let members = value.as_object().ok_or_else(|| member(place))?;
-        let members_are_known = |(name, _): &&(String, Value)| !needed.contains(&name.as_str()) && !allowed.contains(&name.as_str());
+        let members_are_known = |(name, _): &&(String, Value)| {
+            !needed.contains(&name.as_str()) && !allowed.contains(&name.as_str())
+        };
         if let Some((name, _)) = members.iter().find(members_are_known) {
             return Err(member(&format!("{place}.{name}")).detail("this version does not know it"));
         }
@@ -316,7 +322,9 @@ impl<'a> Members<'a> {
     }
 
     fn digests(&self, name: &str) -> Result<Vec<Digest>> {
-        let digest = |value: &Value| value.as_str().and_then(|text| Digest::parse(text).ok()).ok_or_else(|| self.wrong(name));
+        let digest = |value: &Value| {
+            value.as_str().and_then(|text| Digest::parse(text).ok()).ok_or_else(|| self.wrong(name))
+        };
         self.array(name)?.iter().map(digest).collect()
     }
 

@@ -13,6 +13,9 @@ mod tests {
     /// The example of the DSSE protocol's test vectors.
     #[test]
     fn published_vector() {
-        assert_eq!(super::pae("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            super::pae("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 }

@@ -19,6 +19,8 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// The config of artifacts without one: `{}`.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// What the media types of all Sigstore bundles begin with.
+pub const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 /// Docker image manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker manifest list.
@@ -170,7 +172,8 @@ impl Manifest {
         let annotations = read_annotations(&value)?;
         let media_type = media_type.to_owned();
         if is_index(&media_type) {
-            let children = value.get("manifests").and_then(Value::as_array).ok_or_else(|| member("manifests"))?;
+            let children =
+                value.get("manifests").and_then(Value::as_array).ok_or_else(|| member("manifests"))?;
             check_evidence_empty_index(children)?;
             let manifests = children.iter().map(read_child).collect::<Result<_>>()?;
             return Ok(Self::Index(Index { media_type, artifact_type, manifests, subject, annotations }));
@@ -199,6 +202,13 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether it is the config of `image` too: what [`Config::parse`] demands of the two together, for a config that was
+    /// read from `bytes` under the same media type.
+    pub fn check_fits(&self, bytes: &[u8], image: &ImageManifest) -> Result<()> {
+        check_evidence_size(bytes, &image.config).map_err(|error| error.within(image.config.digest))?;
+        check_evidence_layers(self, image)
+    }
+
     fn read(bytes: &[u8], image: &ImageManifest) -> Result<Self> {
         check_evidence_size(bytes, &image.config)?;
         let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Folded)?;
@@ -210,7 +220,8 @@ impl Config {
             value.get(below).map_or(Ok(()), |below| check_json_fold(below, relied))?;
         }
         check_evidence_media_type(&value, &image.config.media_type)?;
-        let diff_ids = value.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
+        let diff_ids =
+            value.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
         let labels = match value.get("config").and_then(|config| config.get("Labels")) {
             None | Some(Value::Null) => Vec::new(),
             Some(labels) => read_map(labels, "Labels")?,
@@ -246,12 +257,20 @@ pub fn check_evidence_platform(child: &Child, config: &Config) -> Result<()> {
 /// EVIDENCE-SIZE: the bytes are as many as the descriptor says, and not more than a manifest may have.
 pub fn check_evidence_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
     if bytes.len() > limits::MANIFEST {
-        return Err(Error::new(Check::BlobSize, "").detail(format!("{} bytes, at most {}", bytes.len(), limits::MANIFEST)));
+        return Err(Error::new(Check::BlobSize, "").detail(format!(
+            "{} bytes, at most {}",
+            bytes.len(),
+            limits::MANIFEST
+        )));
     }
     if u64::try_from(bytes.len()) == Ok(descriptor.size) {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceSize, "").detail(format!("descriptor {}, bytes {}", descriptor.size, bytes.len())))
+    Err(Error::new(Check::EvidenceSize, "").detail(format!(
+        "descriptor {}, bytes {}",
+        descriptor.size,
+        bytes.len()
+    )))
 }
 
 /// EVIDENCE-KIND: OCI or Docker schema 2, image or index; anything else by its name.
@@ -289,9 +308,12 @@ fn check_evidence_empty_index(children: &[Value]) -> Result<()> {
 /// EVIDENCE-SIGNATURE: signatures are not signed.
 fn check_evidence_signature(layers: &[Descriptor]) -> Result<()> {
     let signature = |layer: &&Descriptor| {
-        layer.media_type == super::payload::MEDIA_TYPE || layer.media_type.starts_with(super::bundle::MEDIA_TYPE_PREFIX)
+        layer.media_type == super::payload::MEDIA_TYPE || layer.media_type.starts_with(BUNDLE_PREFIX)
     };
-    layers.iter().find(signature).map_or(Ok(()), |layer| Err(Error::new(Check::EvidenceSignature, &layer.media_type)))
+    layers
+        .iter()
+        .find(signature)
+        .map_or(Ok(()), |layer| Err(Error::new(Check::EvidenceSignature, &layer.media_type)))
 }
 
 /// EVIDENCE-LAYERS: as many `diff_ids` as layers.
@@ -299,8 +321,11 @@ fn check_evidence_layers(config: &Config, image: &ImageManifest) -> Result<()> {
     if config.diff_ids == image.layers.len() {
         return Ok(());
     }
-    Err(Error::new(Check::EvidenceLayers, image.config.digest)
-        .detail(format!("{} layers, {} diff_ids", image.layers.len(), config.diff_ids)))
+    Err(Error::new(Check::EvidenceLayers, image.config.digest).detail(format!(
+        "{} layers, {} diff_ids",
+        image.layers.len(),
+        config.diff_ids
+    )))
 }
 
 /// EVIDENCE-DATA: embedded data has the size and digest of its descriptor (image-spec, descriptor.md "Embedded content").
@@ -322,7 +347,10 @@ fn check_evidence_algorithm(digest: &str) -> Result<Digest> {
 fn check_json_fold(value: &Value, relied: &[&str]) -> Result<()> {
     let folds = |name: &str| relied.iter().any(|relied| *relied != name && relied.eq_ignore_ascii_case(name));
     let members = value.as_object().unwrap_or_default();
-    members.iter().find(|(name, _)| folds(name)).map_or(Ok(()), |(name, _)| Err(Error::new(Check::JsonFold, name)))
+    members
+        .iter()
+        .find(|(name, _)| folds(name))
+        .map_or(Ok(()), |(name, _)| Err(Error::new(Check::JsonFold, name)))
 }
 
 fn read_descriptor(value: &Value) -> Result<Descriptor> {

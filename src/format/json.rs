@@ -3,6 +3,7 @@
 //! `serde_json` reads the text; this module refuses what it would let pass: members that stand twice, names that Go
 //! folds into one, depth, integers that not every reader holds. Values keep the order of their members.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -35,7 +36,7 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// Names that Go's reader folds into one, or that are not ASCII, are refused outside free maps
-    /// (annotations, Labels, Volumes, ExposedPorts: one level).
+    /// (`annotations`, `Labels`, `Volumes`, `ExposedPorts`: one level).
     Folded,
     /// Any distinct names.
     Exact,
@@ -76,7 +77,9 @@ impl Value {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().find(|(member, _)| member == name).map(|(_, value)| value),
+            Self::Object(members) => {
+                members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -159,6 +162,10 @@ impl Serialize for Value {
 
 /// The RFC 8785 bytes of a document of ours. Documents hold strings, integers up to 2^53-1, objects and arrays only,
 /// so that no number is rounded and nothing can fail to serialise.
+///
+/// # Panics
+///
+/// Never for such documents.
 pub fn canonical(document: &impl Serialize) -> Vec<u8> {
     serde_jcs::to_vec(document).expect("documents have string keys and no infinite numbers")
 }
@@ -174,25 +181,52 @@ pub fn push_plain_string(out: &mut Vec<u8>, text: &str) {
     push_string(out, text, false);
 }
 
+/// Appends an object of strings; `push` writes the strings.
+pub fn push_strings(out: &mut Vec<u8>, members: &BTreeMap<String, String>, push: fn(&mut Vec<u8>, &str)) {
+    out.push(b'{');
+    for (number, (name, value)) in members.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        push(out, name);
+        out.push(b':');
+        push(out, value);
+    }
+    out.push(b'}');
+}
+
 fn push_string(out: &mut Vec<u8>, text: &str, html: bool) {
     out.push(b'"');
-    for character in text.chars() {
-        match character {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\u{8}' => out.extend_from_slice(b"\\b"),
-            '\u{c}' => out.extend_from_slice(b"\\f"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\0'..='\x1f' => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' if html => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
-            }
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+    let mut rest = text;
+    while let Some(place) = rest.find(|character| is_escaped(character, html)) {
+        let (plain, from) = rest.split_at(place);
+        out.extend_from_slice(plain.as_bytes());
+        let mut characters = from.chars();
+        if let Some(character) = characters.next() {
+            push_escape(out, character);
         }
+        rest = characters.as_str();
     }
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
+}
+
+fn is_escaped(character: char, html: bool) -> bool {
+    matches!(character, '"' | '\\' | '\0'..='\x1f')
+        || html && matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
+}
+
+fn push_escape(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\u{8}' => out.extend_from_slice(b"\\b"),
+        '\u{c}' => out.extend_from_slice(b"\\f"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        _ => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
+    }
 }
 
 /// DOCUMENT-NUMBER: integers from 0 to 2^53-1 (design 3.3).
@@ -215,7 +249,11 @@ fn check_json_canonical(value: &Value, bytes: &[u8]) -> Result<()> {
 }
 
 fn place(error: &serde_json::Error) -> String {
-    if error.line() == 0 { String::new() } else { format!("line {}, column {}", error.line(), error.column()) }
+    if error.line() == 0 {
+        String::new()
+    } else {
+        format!("line {}, column {}", error.line(), error.column())
+    }
 }
 
 /// What a visitor refused; serde's errors are text, so the check travels beside them.
@@ -276,7 +314,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
         // serde_json calls this for negative integers only; none is an integer of ours, so the rounding is harmless.
-        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "shown or refused, never computed with")]
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "shown or refused, never computed with"
+        )]
         Ok(Value::Number(value as f64))
     }
 
@@ -329,7 +371,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
         if folded {
             let mut lower: Vec<String> = members.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
             lower.sort_unstable();
-            if let Some(twin) = lower.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first())) {
+            if let Some(twin) =
+                lower.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first()))
+            {
                 return Err(self.fault.refuse(Check::JsonFold, twin.cloned().unwrap_or_default()));
             }
         }
@@ -368,10 +412,16 @@ mod tests {
         ] {
             assert_eq!(refused(text, Names::Folded), check, "{}", String::from_utf8_lossy(text));
         }
-        assert!(Value::parse("{\"Labels\":{\"a\":1,\"A\":2,\"\u{212a}\":3}}".as_bytes(), 3, Names::Folded).is_ok());
+        assert!(
+            Value::parse("{\"Labels\":{\"a\":1,\"A\":2,\"\u{212a}\":3}}".as_bytes(), 3, Names::Folded)
+                .is_ok()
+        );
         assert_eq!(refused(b"{\"Labels\":{\"a\":1,\"a\":2}}", Names::Folded), Check::JsonDuplicate);
         let many: Vec<String> = (0..20).map(|n| format!("\"m{n}\":0")).collect();
-        assert_eq!(refused(format!("{{{},\"m3\":0}}", many.join(",")).as_bytes(), Names::Exact), Check::JsonDuplicate);
+        assert_eq!(
+            refused(format!("{{{},\"m3\":0}}", many.join(",")).as_bytes(), Names::Exact),
+            Check::JsonDuplicate
+        );
     }
 
     #[test]
@@ -388,7 +438,12 @@ mod tests {
             (b"{\"a\":-0}", Check::DocumentNumber),
             (b"{\"a\":\"\\u0041\"}", Check::JsonCanonical),
         ] {
-            assert_eq!(Value::parse_document(text).unwrap_err().check(), check, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                Value::parse_document(text).unwrap_err().check(),
+                check,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 

@@ -1,6 +1,9 @@
 //! `index.json`, `oci-layout` and the manifests of our own (docs/format.md 2; OCI image-spec, image-layout.md).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use serde::Deserialize;
 
 use crate::check::Check;
 use crate::digest::Digest;
@@ -8,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::bundle;
 use crate::format::document::{self, descriptor_value, object};
 use crate::format::evidence::{Descriptor, OCI_INDEX, OCI_MANIFEST};
-use crate::format::json::Value;
+use crate::format::json::{Value, push_plain_string};
 use crate::format::reference::{Destination, Repository};
 use crate::format::signature;
 
@@ -27,10 +30,12 @@ pub const KIND_INDEX: &str = "dev.cosignproject.cosign/imageIndex";
 /// [`KIND`] of a `.sig` manifest.
 pub const KIND_SIGS: &str = "dev.cosignproject.cosign/sigs";
 
-/// `index.json` as it grows, entry by entry; short names are unique by construction.
+/// `index.json` as it grows, entry by entry; short names are unique by construction. It is written at once in its RFC
+/// 8785 spelling: members in the order of their names, and nothing in it needs an escape that RFC 8785 and
+/// [`push_plain_string`] would spell differently.
 #[derive(Debug, Default)]
 pub struct IndexBuilder {
-    entries: Vec<Value>,
+    entries: Vec<u8>,
     taken: HashSet<String>,
 }
 
@@ -38,53 +43,54 @@ impl IndexBuilder {
     /// The request manifest.
     pub fn request(&mut self, manifest: &Descriptor) {
         let name = self.name("request".to_owned(), 1);
-        self.push(manifest, Some(document::REQUEST), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(document::REQUEST), &Annotations { name, ..Annotations::default() });
     }
 
     /// An item: named by its tag, else `item-<n>`; item 1 carries cosign's kind.
     pub fn item(&mut self, number: u64, destination: &Destination, subject: &Descriptor) {
         let free = destination.tag().filter(|tag| !self.taken.contains(*tag)).map(str::to_owned);
         let name = self.name(free.unwrap_or_else(|| format!("item-{number}")), number);
-        let mut annotations = vec![(IMAGE_NAME, destination.to_string()), (REF_NAME, name)];
-        if number == 1 {
-            annotations.push((KIND, if subject.is_index() { KIND_INDEX } else { KIND_IMAGE }.to_owned()));
-        }
-        self.push(subject, None, annotations);
+        let kind = (number == 1).then_some(if subject.is_index() { KIND_INDEX } else { KIND_IMAGE });
+        self.push(subject, None, &Annotations { name, image: Some(destination.to_string()), kind });
     }
 
     /// A `.sig` manifest; `first` for the one that belongs to item 1.
     pub fn sig(&mut self, manifest: &Descriptor, place: (&Repository, &Digest), number: u64, first: bool) {
         let (repository, digest) = place;
         let tag = signature::tag(digest);
-        let mut annotations = vec![(IMAGE_NAME, format!("{repository}:{tag}"))];
-        annotations.push((REF_NAME, self.name(tag, number)));
-        if first {
-            annotations.push((KIND, KIND_SIGS.to_owned()));
-        }
-        self.push(manifest, None, annotations);
+        let image = Some(format!("{repository}:{tag}"));
+        let annotations =
+            Annotations { name: self.name(tag, number), image, kind: first.then_some(KIND_SIGS) };
+        self.push(manifest, None, &annotations);
     }
 
     /// A bundle's referrer manifest.
     pub fn referrer(&mut self, manifest: &Descriptor, subject: &Digest, key_id: &Digest, number: u64) {
         let name = self.name(format!("sha256-{}.{}", subject.hex(), key_id.short()), number);
-        self.push(manifest, Some(bundle::MEDIA_TYPE), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(bundle::MEDIA_TYPE), &Annotations { name, ..Annotations::default() });
     }
 
     /// A response manifest; `place` among the responses counts from 1.
     pub fn response(&mut self, manifest: &Descriptor, key_id: &Digest, place: u64) {
         let name = self.name(format!("response-{}", key_id.short()), place);
-        self.push(manifest, Some(document::RESPONSE), vec![(REF_NAME, name)]);
+        self.push(manifest, Some(document::RESPONSE), &Annotations { name, ..Annotations::default() });
+    }
+
+    /// How many bytes the entries take so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.entries.len()
     }
 
     /// The bytes of `index.json`: RFC 8785.
     #[must_use]
     pub fn render(self) -> Vec<u8> {
-        object([
-            ("manifests", Value::Array(self.entries)),
-            ("mediaType", Value::String(OCI_INDEX.to_owned())),
-            ("schemaVersion", Value::Integer(2)),
-        ])
-        .to_canonical()
+        let tail = format!("],\"mediaType\":\"{OCI_INDEX}\",\"schemaVersion\":2}}");
+        let mut out = Vec::with_capacity(self.entries.len() + tail.len() + 16);
+        out.extend_from_slice(b"{\"manifests\":[");
+        out.extend_from_slice(&self.entries);
+        out.extend_from_slice(tail.as_bytes());
+        out
     }
 
     /// The wanted name, with `.<number>` behind it, again and again, until nobody has it.
@@ -96,15 +102,42 @@ impl IndexBuilder {
         name
     }
 
-    fn push(&mut self, descriptor: &Descriptor, artifact_type: Option<&str>, annotations: Vec<(&str, String)>) {
-        let Value::Object(mut members) = descriptor_value(descriptor) else { return };
-        let annotations = annotations.into_iter().map(|(name, text)| (name, Value::String(text)));
-        members.push(("annotations".to_owned(), object(annotations)));
-        if let Some(artifact_type) = artifact_type {
-            members.push(("artifactType".to_owned(), Value::String(artifact_type.to_owned())));
+    fn push(&mut self, descriptor: &Descriptor, artifact_type: Option<&str>, annotations: &Annotations) {
+        let out = &mut self.entries;
+        out.extend_from_slice(if out.is_empty() { b"{" } else { b",{" });
+        out.extend_from_slice(b"\"annotations\":{");
+        if let Some(image) = &annotations.image {
+            push_member(out, IMAGE_NAME, image);
+            out.push(b',');
         }
-        self.entries.push(Value::Object(members));
+        if let Some(kind) = annotations.kind {
+            push_member(out, KIND, kind);
+            out.push(b',');
+        }
+        push_member(out, REF_NAME, &annotations.name);
+        out.extend_from_slice(b"},");
+        if let Some(artifact_type) = artifact_type {
+            push_member(out, "artifactType", artifact_type);
+            out.push(b',');
+        }
+        push_member(out, "digest", &descriptor.digest.to_string());
+        out.push(b',');
+        push_member(out, "mediaType", &descriptor.media_type);
+        out.extend_from_slice(format!(",\"size\":{}}}", descriptor.size).as_bytes());
     }
+}
+
+#[derive(Default)]
+struct Annotations {
+    name: String,
+    image: Option<String>,
+    kind: Option<&'static str>,
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, text: &str) {
+    push_plain_string(out, name);
+    out.push(b':');
+    push_plain_string(out, text);
 }
 
 /// The manifest of a request or response document: RFC 8785.
@@ -142,27 +175,69 @@ pub enum Entry {
     Plain(Digest, Option<String>),
 }
 
-/// The entries of an `index.json` of ours, in order. FILE-KIND where the first is no request.
+/// The entries of an `index.json` of ours, in order. FILE-KIND where the first is no request. What is not read here is
+/// found by rendering the whole index again (LAYOUT-INDEX).
 pub fn read_index(index: &[u8]) -> Result<Vec<Entry>> {
-    let value = Value::parse_document(index).map_err(|error| error.within("index.json"))?;
-    let entries = value.get("manifests").and_then(Value::as_array).unwrap_or_default();
-    if !matches!(entries.first().and_then(read_entry), Some(Entry::Request(_))) {
-        return Err(Error::new(Check::FileKind, "").detail("index.json does not begin with a request"));
+    let broken = || Error::new(Check::LayoutIndex, "index.json");
+    let parsed: RawIndex<'_> = match serde_json::from_slice(index) {
+        Ok(parsed) => parsed,
+        Err(cause) => {
+            let value = Value::parse_document(index).map_err(|error| error.within("index.json"))?;
+            let kind = value.get("manifests").and_then(Value::as_array).is_none();
+            return Err(if kind { no_request() } else { broken().caused_by(cause) });
+        }
+    };
+    let first = parsed.manifests.first().and_then(|entry| entry.artifact_type.as_deref());
+    if first != Some(document::REQUEST) {
+        return Err(no_request());
     }
-    let broken = || Error::new(Check::LayoutIndex, "index.json").detail("an entry has no digest");
-    entries.iter().map(|entry| read_entry(entry).ok_or_else(broken)).collect()
+    let read = |entry: RawEntry<'_>| {
+        let digest = Digest::parse(&entry.digest).map_err(|error| broken().caused_by(error))?;
+        Ok(match entry.artifact_type.as_deref() {
+            Some(document::REQUEST) => Entry::Request(digest),
+            Some(document::RESPONSE) => Entry::Response(digest),
+            Some(bundle::MEDIA_TYPE) => Entry::Referrer(digest),
+            _ => Entry::Plain(
+                digest,
+                entry.annotations.and_then(|annotations| annotations.image).map(Cow::into_owned),
+            ),
+        })
+    };
+    parsed.manifests.into_iter().map(read).collect()
 }
 
-fn read_entry(entry: &Value) -> Option<Entry> {
-    let digest = Digest::parse(entry.get("digest")?.as_str()?).ok()?;
-    let name = || Some(entry.get("annotations")?.get(IMAGE_NAME)?.as_str()?.to_owned());
-    match entry.get("artifactType") {
-        None => Some(Entry::Plain(digest, name())),
-        Some(kind) => match kind.as_str()? {
-            document::REQUEST => Some(Entry::Request(digest)),
-            document::RESPONSE => Some(Entry::Response(digest)),
-            bundle::MEDIA_TYPE => Some(Entry::Referrer(digest)),
-            _ => Some(Entry::Plain(digest, None)),
-        },
+/// LAYOUT-INDEX: the index is the one that follows from the documents. Where it is not even in its one spelling, that is
+/// said.
+pub fn check_layout_index(found: &[u8], rendered: &[u8]) -> Result<()> {
+    if found == rendered {
+        return Ok(());
     }
+    Value::parse_document(found).map_err(|error| error.within("index.json"))?;
+    Err(Error::new(Check::LayoutIndex, "index.json"))
+}
+
+fn no_request() -> Error {
+    Error::new(Check::FileKind, "").detail("index.json does not begin with a request")
+}
+
+#[derive(Deserialize)]
+struct RawIndex<'a> {
+    #[serde(borrow)]
+    manifests: Vec<RawEntry<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawEntry<'a> {
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+    #[serde(borrow, rename = "artifactType")]
+    artifact_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    annotations: Option<RawAnnotations<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawAnnotations<'a> {
+    #[serde(borrow, rename = "io.containerd.image.name")]
+    image: Option<Cow<'a, str>>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::json::{Names, Value, push_go_string};
+use crate::format::json::{Names, Value, push_go_string, push_strings};
 use crate::format::reference::Identity;
 use crate::limits;
 
@@ -27,16 +27,11 @@ pub fn render(identity: &Identity, digest: &Digest, annotations: &BTreeMap<Strin
     push_go_string(&mut out, TYPE);
     out.extend_from_slice(b"},\"optional\":");
     if annotations.is_empty() {
-        out.extend_from_slice(b"null}");
-        return out;
+        out.extend_from_slice(b"null");
+    } else {
+        push_strings(&mut out, annotations, push_go_string);
     }
-    for (number, (key, value)) in annotations.iter().enumerate() {
-        out.push(if number == 0 { b'{' } else { b',' });
-        push_go_string(&mut out, key);
-        out.push(b':');
-        push_go_string(&mut out, value);
-    }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
     out
 }
 
@@ -67,7 +62,8 @@ impl Payload {
         let reference = reference.ok_or_else(|| refuse("identity has exactly docker-reference, a string"))?;
         let digest = members(image, [names.digest]).and_then(|[digest]| digest.as_str());
         let digest = digest.ok_or_else(|| refuse("image has exactly docker-manifest-digest, a string"))?;
-        let digest = Digest::parse(digest).map_err(|error| refuse("docker-manifest-digest").caused_by(error))?;
+        let digest =
+            Digest::parse(digest).map_err(|error| refuse("docker-manifest-digest").caused_by(error))?;
         let kind = kind.as_str().ok_or_else(|| refuse("type is a string"))?;
         check_payload_type(kind)?;
         let optional = match optional {

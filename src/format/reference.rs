@@ -95,7 +95,11 @@ impl Reference {
         if !is_host(registry) {
             return refuse("not a host name with an optional port");
         }
-        let path = if registry == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+        let path = if registry == DOCKER_HUB && !path.contains('/') {
+            format!("library/{path}")
+        } else {
+            path.to_owned()
+        };
         if !is_repository(&path) {
             return refuse("not a repository name");
         }
@@ -236,7 +240,8 @@ impl fmt::Display for Identity {
 }
 
 fn exact<T: fmt::Display>(text: &str, pick: impl FnOnce(&Reference) -> Option<T>) -> Result<T> {
-    let parsed = Reference::parse(text).ok().as_ref().and_then(pick).filter(|parsed| parsed.to_string() == text);
+    let parsed =
+        Reference::parse(text).ok().as_ref().and_then(pick).filter(|parsed| parsed.to_string() == text);
     parsed.ok_or_else(|| Error::new(Check::DocumentReference, text))
 }
 
@@ -260,7 +265,8 @@ fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    host.split('.').all(label) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port))
+    host.split('.').all(label)
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port))
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` components joined by `/`, at least two characters (distribution-spec; cosign
@@ -309,21 +315,45 @@ mod tests {
     fn refused() {
         let digest = "0".repeat(64);
         for bad in [
-            "", ":1", "registry.example/a:1", "registry.example/App:1", "registry.example/app:", "registry.example/app:-x",
-            "registry.example//app:1", "registry.example/app/:1", "registry.example/a___b:1", "registry.example/a..b:1",
-            "[::1]:5000/app:1", "registry.example:99999/app:1", "registry.example:05/app:1", "-x.example/app:1",
-            "registry.example/app@sha512:00", "registry.example/app:a@b", "http://registry.example/app:1", "registry.example/app:1 ",
-            &format!("registry.example/app@sha256:{digest}0"), &format!("registry.example/{}:1", "a".repeat(512)),
+            "",
+            ":1",
+            "registry.example/a:1",
+            "registry.example/App:1",
+            "registry.example/app:",
+            "registry.example/app:-x",
+            "registry.example//app:1",
+            "registry.example/app/:1",
+            "registry.example/a___b:1",
+            "registry.example/a..b:1",
+            "[::1]:5000/app:1",
+            "registry.example:99999/app:1",
+            "registry.example:05/app:1",
+            "-x.example/app:1",
+            "registry.example/app@sha512:00",
+            "registry.example/app:a@b",
+            "http://registry.example/app:1",
+            "registry.example/app:1 ",
+            &format!("registry.example/app@sha256:{digest}0"),
+            &format!("registry.example/{}:1", "a".repeat(512)),
         ] {
             assert_eq!(Reference::parse(bad).unwrap_err().check(), Check::ReferenceSyntax, "{bad}");
         }
-        assert_eq!(Reference::parse("registry.example/app").unwrap().destination().unwrap_err().check(), Check::ReferenceBare);
+        assert_eq!(
+            Reference::parse("registry.example/app").unwrap().destination().unwrap_err().check(),
+            Check::ReferenceBare
+        );
         assert_eq!(Identity::parse_exact("alpine:3").unwrap_err().check(), Check::DocumentReference);
-        assert_eq!(Destination::parse_exact("registry.example/app").unwrap_err().check(), Check::DocumentReference);
+        assert_eq!(
+            Destination::parse_exact("registry.example/app").unwrap_err().check(),
+            Check::DocumentReference
+        );
         let both = format!("registry.example/app:1@sha256:{digest}");
         assert_eq!(Destination::parse_exact(&both).unwrap_err().check(), Check::DocumentReference);
         let reference = Reference::parse(&both).unwrap();
         assert_eq!(reference.identity().to_string(), "registry.example/app:1");
-        assert_eq!(reference.destination().unwrap().to_string(), format!("registry.example/app@sha256:{digest}"));
+        assert_eq!(
+            reference.destination().unwrap().to_string(),
+            format!("registry.example/app@sha256:{digest}")
+        );
     }
 }

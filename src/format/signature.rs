@@ -84,7 +84,8 @@ pub fn render_config(payloads: impl ExactSizeIterator<Item = Digest>) -> Vec<u8>
 /// rendering it again (SIG-MANIFEST).
 pub fn read_layers(manifest: &[u8]) -> Result<Vec<Layer>> {
     let refuse = || Error::new(Check::SigManifest, "");
-    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| refuse().caused_by(error))?;
+    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
     let layers = value.get("layers").and_then(Value::as_array).ok_or_else(refuse)?;
     if layers.len() > limits::SIG_LAYERS {
         return Err(Error::new(Check::RequestSize, format!("a .sig of {} layers", layers.len())));
@@ -116,7 +117,9 @@ pub fn check_signature_encoding(text: &str) -> Result<Vec<u8>> {
 pub(super) fn push_descriptor(out: &mut Vec<u8>, descriptor: &Descriptor) {
     out.extend_from_slice(b"\"mediaType\":");
     push_go_string(out, &descriptor.media_type);
-    out.extend_from_slice(format!(",\"size\":{},\"digest\":\"{}\"", descriptor.size, descriptor.digest).as_bytes());
+    out.extend_from_slice(
+        format!(",\"size\":{},\"digest\":\"{}\"", descriptor.size, descriptor.digest).as_bytes(),
+    );
 }
 
 #[cfg(test)]

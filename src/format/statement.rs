@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::json::{Names, Value, push_plain_string};
+use crate::format::json::{Names, Value, push_plain_string, push_strings};
 use crate::limits;
 
 /// The media type of a statement, and the DSSE payload type.
@@ -18,18 +18,13 @@ pub const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 #[must_use]
 pub fn render(digest: &Digest, annotations: &BTreeMap<String, String>) -> Vec<u8> {
     let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"");
+    out.extend_from_slice(
+        b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"",
+    );
     out.extend_from_slice(digest.hex().as_bytes());
-    out.extend_from_slice(b"\"},\"annotations\":{");
-    for (number, (key, value)) in annotations.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        push_plain_string(&mut out, key);
-        out.push(b':');
-        push_plain_string(&mut out, value);
-    }
-    out.extend_from_slice(b"}}],\"predicateType\":");
+    out.extend_from_slice(b"\"},\"annotations\":");
+    push_strings(&mut out, annotations, push_plain_string);
+    out.extend_from_slice(b"}],\"predicateType\":");
     push_plain_string(&mut out, PREDICATE_TYPE);
     out.extend_from_slice(b",\"predicate\":{}}");
     out
@@ -63,7 +58,9 @@ impl Statement {
         if subjects.is_empty() || subjects.len() > SUBJECTS {
             return Err(refuse("it has 1 to 1,024 subjects"));
         }
-        let subjects = subjects.iter().map(|subject| Subject::read(subject).ok_or_else(|| refuse("a subject has a digest")));
+        let subjects = subjects
+            .iter()
+            .map(|subject| Subject::read(subject).ok_or_else(|| refuse("a subject has a digest")));
         Ok(Self { subjects: subjects.collect::<Result<_>>()?, predicate_type })
     }
 
@@ -76,7 +73,10 @@ impl Statement {
     /// The annotations of the first subject with this digest; `None` where no subject has it.
     #[must_use]
     pub fn annotations_of(&self, digest: &Digest) -> Option<&[(String, Value)]> {
-        self.subjects.iter().find(|subject| subject.digest == Some(*digest)).map(|subject| subject.annotations.as_slice())
+        self.subjects
+            .iter()
+            .find(|subject| subject.digest == Some(*digest))
+            .map(|subject| subject.annotations.as_slice())
     }
 }
 

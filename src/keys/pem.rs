@@ -54,7 +54,7 @@ impl<'a> Block<'a> {
             Ok(decoder.type_label())
         }) {
             Ok(label) => Ok(Self { label, bytes }),
-            Err(_) if text.contains(&b':') => Err(Fault::Headers),
+            Err(_) if text.windows(HEADER.len()).any(|window| window == HEADER) => Err(Fault::Headers),
             // What follows the end is not part of the block: text around it, not damage.
             Err(_) if ends_early(text, label) => Err(Fault::NotPem),
             Err(_) => Err(Fault::Broken { label }),
@@ -81,6 +81,8 @@ fn ends_early(text: &[u8], label: &str) -> bool {
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const DASHES: &[u8] = b"-----";
+/// RFC 1421, 4.6.1.1: the header that stands first.
+const HEADER: &[u8] = b"\nProc-Type:";
 
 #[cfg(test)]
 mod tests {

@@ -288,6 +288,10 @@ fn check_key_type(info: &Info<'_>) -> Result<Algorithm> {
             if !matches!(bits, 2048 | 3072 | 4096) {
                 return refuse(&format!("RSA with {bits} bits"));
             }
+            if rsa_exponent_bits(&key) > 31 {
+                // Go, hence cosign, takes none that is larger.
+                return refuse("RSA with an exponent over 2^31-1");
+            }
             Ok(Algorithm::Rsa(Box::new(key), rsa::Pkcs1v15Sign::new::<Sha256>()))
         }
         other => refuse(&name_of_type(other)),
@@ -347,6 +351,12 @@ fn rsa_bits(key: &rsa::RsaPublicKey) -> usize {
     usize::try_from(key.n().bits()).unwrap_or(usize::MAX)
 }
 
+#[cfg(feature = "connected")]
+fn rsa_exponent_bits(key: &rsa::RsaPublicKey) -> u32 {
+    use rsa::traits::PublicKeyParts as _;
+    key.e().bits()
+}
+
 /// `signature`, where it may be `r || s`: cosign takes it so only when it does not begin with two ASN.1 integers in a
 /// sequence, however the rest looks (Go's `asn1.Unmarshal` lets data follow).
 fn raw(signature: &[u8]) -> Option<&[u8]> {
@@ -396,6 +406,28 @@ mod tests {
     }
 
     const MESSAGE: &[u8] = b"coldsign key fixture\n";
+
+    #[cfg(feature = "connected")]
+    #[test]
+    fn exponents_as_in_go() {
+        let with = |exponent: &[u8]| {
+            let mut der = key(openssl!("rsa2048.pub")).spki().to_vec();
+            // 65537 stands last, in five bytes; a longer one makes four lengths around it grow.
+            der.truncate(der.len() - 5);
+            der.extend([2, u8::try_from(exponent.len()).unwrap()]);
+            der.extend(exponent);
+            let grown = u16::try_from(exponent.len() - 3).unwrap();
+            for at in [2, 21, 26] {
+                let length = u16::from_be_bytes([der[at], der[at + 1]]) + grown;
+                der.splice(at..at + 2, length.to_be_bytes());
+            }
+            PublicKey::from_der(&der).map_err(|error| error.check())
+        };
+        assert!(with(&[1, 0, 1]).is_ok());
+        assert!(with(&[0x7f, 0xff, 0xff, 0xff]).is_ok());
+        assert_eq!(with(&[0, 0x80, 0, 0, 1]), Err(Check::KeyType));
+        assert_eq!(with(&[0, 1, 0, 1]), Err(Check::KeyEncoding));
+    }
 
     #[test]
     fn one_encoding_one_id() {

@@ -403,3 +403,118 @@ const P: u64 = 1;
 /// The members of the document in RFC 8785's order.
 const MEMBERS: [&str; 9] =
     ["checksum", "cipher", "ciphertext", "comment", "kdf", "keyId", "publicKey", "uses", "version"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::OsRandom;
+
+    const LOW: Cost = Cost { log_n: 15 };
+
+    fn passphrase() -> Passphrase {
+        Passphrase::new(b"paper and stick".to_vec())
+    }
+
+    /// 0, 1, 2, …
+    struct Counting(u8);
+
+    impl Random for Counting {
+        fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+            for byte in buffer {
+                *byte = self.0;
+                self.0 += 1;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_vector_of_the_page() {
+        let vector = include_str!("../../fixtures/keys-sealed/vector.key");
+        let page = include_str!("../../docs/key-format.md");
+        assert!(page.contains(vector));
+        let sealed = SealedKey::from_pem(vector.as_bytes()).ok().unwrap();
+        assert!(page.contains(&sealed.public_key().id().to_string()));
+        assert_eq!(sealed.comment(), "test vector: trust it nowhere");
+        assert_eq!(sealed.uses(), &Uses::default());
+        assert_eq!(sealed.cost(), LOW);
+        assert_eq!(sealed.to_pem(), vector);
+        let key = sealed.unlock(&passphrase()).ok().unwrap();
+        let again =
+            SealedKey::seal(&key, Uses::default(), sealed.comment(), &passphrase(), LOW, &mut Counting(0))
+                .ok()
+                .unwrap();
+        assert_eq!(again.to_pem(), vector);
+    }
+
+    #[test]
+    fn a_seal_repeats_nothing() {
+        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let seal =
+            || SealedKey::seal(&key, Uses::default(), "", &passphrase(), LOW, &mut OsRandom).ok().unwrap();
+        let (one, two) = (seal(), seal());
+        assert_ne!(one.salt, two.salt);
+        assert_ne!(one.nonce, two.nonce);
+        assert_ne!(one.ciphertext, two.ciphertext);
+        assert_eq!(one.ciphertext.len(), 138 + 16);
+        for sealed in [one, two] {
+            assert_eq!(sealed.unlock(&passphrase()).ok().unwrap().public_key(), key.public_key());
+        }
+    }
+
+    #[test]
+    fn what_is_not_sealed() {
+        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let seal = |comment: &str, passphrase: &[u8]| {
+            let passphrase = Passphrase::new(passphrase.to_vec());
+            SealedKey::seal(&key, Uses::default(), comment, &passphrase, LOW, &mut OsRandom)
+                .err()
+                .map(|error| error.check())
+        };
+        assert_eq!(seal("", b""), Some(Check::PassphraseEmpty));
+        assert_eq!(seal("", b"\n"), None);
+        assert_eq!(seal("two\nlines", b"x"), Some(Check::DocumentString));
+        assert_eq!(seal(&"x".repeat(4097), b"x"), Some(Check::DocumentString));
+        assert_eq!(seal(&"x".repeat(4096), b"x"), None);
+    }
+
+    /// A file whose seal is good, by somebody who has the passphrase, but whose header names another key.
+    #[test]
+    fn the_header_names_the_key_inside() {
+        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let other = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let mut sealed =
+            SealedKey::seal(&key, Uses::default(), "", &passphrase(), LOW, &mut OsRandom).ok().unwrap();
+        sealed.public = other.public_key().clone();
+        let aad = sealed.associated_data();
+        let plain = key.to_pkcs8_der().ok().unwrap();
+        let payload = Payload { msg: plain.expose(), aad: &aad };
+        let cipher = sealed.cipher(&passphrase()).ok().unwrap();
+        sealed.ciphertext = cipher.encrypt(&XNonce::from(sealed.nonce), payload).unwrap();
+        let read = SealedKey::from_pem(sealed.to_pem().as_bytes()).ok().unwrap();
+        assert_eq!(read.unlock(&passphrase()).err().unwrap().check(), Check::KeyMismatch);
+    }
+
+    #[test]
+    fn costs() {
+        for log_n in 15..=20 {
+            assert_eq!(Cost::new(1 << log_n).unwrap().n(), 1 << log_n);
+        }
+        for bad in [0, 1, 2, 1 << 14, (1 << 15) + 1, 98_304, 1 << 21, 1 << 62, u64::MAX] {
+            assert_eq!(Cost::new(bad).unwrap_err().check(), Check::KeyParameters, "{bad}");
+        }
+        assert_eq!(Cost::DEFAULT.n(), 131_072);
+    }
+
+    #[test]
+    fn uses_are_all_there_is() {
+        let uses = Uses::new([Use::Image, Use::Attestation, Use::Image]).unwrap();
+        assert_eq!(uses.to_string(), "attestation, image");
+        assert!(uses.check_key_uses(Use::Image, "release").is_ok());
+        let error = uses.check_key_uses(Use::Blob, "release").unwrap_err();
+        assert_eq!((error.check(), error.at(), error.exit().code()), (Check::KeyUses, "release", 30));
+        assert_eq!(Uses::new([]), None);
+        assert_eq!(Uses::default().to_string(), "image");
+        assert!(Use::ALL.is_sorted_by_key(|one| one.name()));
+    }
+}

@@ -151,7 +151,9 @@ impl Entries {
             None => self.pick_unnamed(),
             Some(name) => match Digest::parse(name) {
                 Ok(digest) => self.of_digest(&digest).collect(),
-                Err(_) if self.by_name.contains_key(name) => self.at(self.by_name.get(name)).collect(),
+                Err(_) if self.by_name.get(name).is_some_and(|places| !places.is_empty()) => {
+                    self.at(self.by_name.get(name)).collect()
+                }
                 Err(_) => self.at(self.by_tag.get(name)).collect(),
             },
         };
@@ -226,23 +228,45 @@ impl Entries {
         self.append(entry);
     }
 
-    /// Puts `new` in place of `old` in every entry of it that `name` picks or that has no name, and names it `name`.
+    /// Puts `new` in place of `old` in every entry of it, and names those `name` that have no name.
     pub fn replace(&mut self, old: &Digest, new: &Descriptor, name: &str) {
-        for entry in &mut self.list {
-            if entry.descriptor.as_ref().is_some_and(|descriptor| descriptor.digest == *old) {
-                entry.raw.set_descriptor(new);
-                entry.raw.remove("data");
-                entry.descriptor = Some(new.clone());
-                if entry.ref_name().is_none() {
-                    entry.annotate(ANNOTATION_REF_NAME, name);
-                }
+        let places = self.by_digest.remove(old).unwrap_or_default();
+        for place in &places {
+            let Some(entry) = self.list.get_mut(*place) else { continue };
+            entry.raw.set_descriptor(new);
+            entry.raw.remove("data");
+            entry.descriptor = Some(new.clone());
+            if entry.ref_name().is_none() {
+                entry.annotate(ANNOTATION_REF_NAME, name);
+                self.by_name.entry(name.to_owned()).or_default().push(*place);
             }
         }
-        let entries = std::mem::take(&mut self.list);
-        self.by_name.clear();
-        self.by_tag.clear();
-        self.by_digest.clear();
-        for entry in entries {
+        self.by_digest.entry(new.digest).or_default().extend(places);
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Where the first entry of a digest stands.
+    #[must_use]
+    pub fn place(&self, digest: &Digest) -> Option<usize> {
+        self.by_digest.get(digest)?.first().copied()
+    }
+
+    /// Sorts the entries from the place `from` on.
+    pub fn sort_from<K: Ord>(&mut self, from: usize, key: impl FnMut(&Entry) -> K) {
+        let mut tail = self.list.split_off(from.min(self.list.len()));
+        tail.sort_by_cached_key(key);
+        for places in [&mut self.by_name, &mut self.by_tag].into_iter().flat_map(HashMap::values_mut) {
+            places.retain(|place| *place < from);
+        }
+        for places in self.by_digest.values_mut() {
+            places.retain(|place| *place < from);
+        }
+        for entry in tail {
             self.append(entry);
         }
     }
@@ -290,7 +314,7 @@ impl Entries {
         for entry in self.images().take(LISTED) {
             let digest = entry.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string());
             let name = entry.image_name().or(entry.ref_name()).unwrap_or("no name");
-            error = error.detail(format!("it has {name}  {}", digest.unwrap_or_default()));
+            error = error.detail(format!("it has {name} {}", digest.unwrap_or_default()));
         }
         match self.images().count().checked_sub(LISTED) {
             Some(more) if more > 0 => error.detail(format!("and {more} more")),

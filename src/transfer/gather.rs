@@ -6,8 +6,7 @@ use super::store::Store;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::bundle;
-use crate::format::evidence::Descriptor;
+use crate::format::evidence::{BUNDLE_PREFIX, Descriptor};
 use crate::format::json::{Names, Value};
 use crate::limits;
 use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
@@ -21,7 +20,10 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
     match store.signatures(subject) {
         Ok(found) => {
             for descriptor in found {
-                verdicts.extend(judge_sig(store, &descriptor, subject, verifier, demand).unwrap_or_else(|error| failed(Form::Sig, error)));
+                verdicts.extend(
+                    judge_sig(store, &descriptor, subject, verifier, demand)
+                        .unwrap_or_else(|error| failed(Form::Sig, error)),
+                );
             }
         }
         Err(error) => verdicts.extend(failed(Form::Sig, error)),
@@ -40,10 +42,19 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
     verdicts
 }
 
-fn judge_sig(store: &dyn Store, descriptor: &Descriptor, subject: &Digest, verifier: &Verifier, demand: &Demand) -> Result<Vec<Verdict>> {
-    let manifest = store.manifest(&descriptor.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
+fn judge_sig(
+    store: &dyn Store,
+    descriptor: &Descriptor,
+    subject: &Digest,
+    verifier: &Verifier,
+    demand: &Demand,
+) -> Result<Vec<Verdict>> {
+    let manifest = store
+        .manifest(&descriptor.digest)?
+        .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
     let payload = |payload: &Descriptor| {
-        let bytes = store.blob(&payload.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, payload.digest))?;
+        let bytes =
+            store.blob(&payload.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, payload.digest))?;
         Ok(Bytes::from(bytes))
     };
     let found = FoundSig { media_type: &descriptor.media_type, manifest: &manifest, payload: &payload };
@@ -55,7 +66,13 @@ fn judge_sig(store: &dyn Store, descriptor: &Descriptor, subject: &Digest, verif
 }
 
 /// The verdict on a referrer that holds a bundle; `None` where it holds none: referrers of other kinds never disturb.
-fn judge_referrer(store: &dyn Store, descriptor: &Descriptor, subject: &Digest, verifier: &Verifier, demand: &Demand) -> Result<Option<Verdict>> {
+fn judge_referrer(
+    store: &dyn Store,
+    descriptor: &Descriptor,
+    subject: &Digest,
+    verifier: &Verifier,
+    demand: &Demand,
+) -> Result<Option<Verdict>> {
     let Some(manifest) = store.manifest(&descriptor.digest)? else { return Ok(None) };
     let Some((digest, media_type)) = bundle_layer(&manifest) else { return Ok(None) };
     let bytes = store.blob(&digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, digest))?;
@@ -66,6 +83,6 @@ fn judge_referrer(store: &dyn Store, descriptor: &Descriptor, subject: &Digest, 
 fn bundle_layer(manifest: &[u8]) -> Option<(Digest, String)> {
     let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact).ok()?;
     let [layer] = value.get("layers")?.as_array()? else { return None };
-    let media_type = layer.get("mediaType")?.as_str().filter(|kind| kind.starts_with(bundle::MEDIA_TYPE_PREFIX))?;
+    let media_type = layer.get("mediaType")?.as_str().filter(|kind| kind.starts_with(BUNDLE_PREFIX))?;
     Some((Digest::parse(layer.get("digest")?.as_str()?).ok()?, media_type.to_owned()))
 }

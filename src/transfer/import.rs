@@ -62,6 +62,8 @@ pub struct Row {
     pub bundles: usize,
     /// Whether other signatures stand beside ours.
     pub beside: bool,
+    /// Whether a bundle of somebody else's keeps stock cosign from looking at our `.sig` (BUNDLE-HIDES-SIG).
+    pub hidden: bool,
     /// What went wrong, if anything did.
     pub error: Option<String>,
 }
@@ -117,7 +119,8 @@ impl Plan {
         response.check_response_absent()?;
         check_import_request(&response, wanted.request)?;
         let ids: HashSet<Digest> = wanted.keys.iter().map(PublicKey::id).collect();
-        let (signers, strangers): (Vec<_>, Vec<_>) = response.signers().map(|signer| signer.key().id()).partition(|id| ids.contains(id));
+        let (signers, strangers): (Vec<_>, Vec<_>) =
+            response.signers().map(|signer| signer.key().id()).partition(|id| ids.contains(id));
         let mut about: HashMap<Digest, Vec<usize>> = HashMap::new();
         for (place, unit) in response.request().statements().iter().enumerate() {
             about.entry(unit.subject.digest).or_default().push(place);
@@ -150,21 +153,34 @@ impl Plan {
     /// Pushes what is absent, reads everything back and verifies it. One image's failure does not stop the others.
     /// An error of its own where nothing could be begun: nothing was written.
     pub fn push(&self, destinations: &dyn Destinations, mode: Mode) -> Result<Outcome> {
-        let repositories: BTreeSet<&Repository> = self.request().sigs().iter().map(|group| &group.repository).collect();
+        let repositories: BTreeSet<&Repository> =
+            self.request().sigs().iter().map(|group| &group.repository).collect();
         let repositories: Vec<&Repository> = repositories.into_iter().collect();
         if mode == Mode::Push {
             destinations.check_writable(&repositories)?;
         }
         let groups: Vec<usize> = (0..self.request().sigs().len()).collect();
-        let mut done: Vec<Result<Done>> = groups.par_iter().map(|group| self.push_group(destinations, *group, mode)).collect();
+        // Two repositories may be one place, as in a layout, where one digest has one `.sig`: its groups take turns.
+        let mut turns: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+        for (place, group) in self.request().sigs().iter().enumerate() {
+            turns.entry(group.subject.digest).or_default().push(place);
+        }
+        let push = |place: usize| (place, self.push_group(destinations, place, mode));
+        let done: Vec<_> =
+            turns.into_par_iter().flat_map_iter(|(_, places)| places.into_iter().map(push)).collect();
+        let done: BTreeMap<usize, Result<Done>> = done.into_iter().collect();
+        let mut done: Vec<Result<Done>> = done.into_values().collect();
         if mode == Mode::Push {
             destinations.finish()?;
             let verifier = Verifier::knowing(self.response.known());
-            done = done.into_par_iter().zip(groups).map(|(done, group)| {
-                let done = done?;
-                self.check_read_back(destinations, group, &verifier)?;
-                Ok(done)
-            }).collect();
+            done = done
+                .into_par_iter()
+                .zip(groups)
+                .map(|(done, group)| {
+                    let hidden = self.check_read_back(destinations, group, &verifier);
+                    done.and_then(|done| hidden.map(|hidden| Done { hidden, ..done }))
+                })
+                .collect();
         }
         Ok(self.outcome(done, mode))
     }
@@ -182,7 +198,10 @@ impl Plan {
         if !self.signers.is_empty() {
             return Ok(());
         }
-        let error = self.strangers.iter().fold(Error::new(Check::ImportKeys, ""), |error, id| error.detail(format!("signed by {id}")));
+        let error = self
+            .strangers
+            .iter()
+            .fold(Error::new(Check::ImportKeys, ""), |error, id| error.detail(format!("signed by {id}")));
         Err(error.detail("nothing was pushed"))
     }
 
@@ -193,7 +212,10 @@ impl Plan {
         }
         let mut counts = vec![0_usize; self.request().items().len()];
         for signer in self.counted() {
-            let items = signer.items_with_payload(self.request()).into_iter().chain(signer.items_with_statement(self.request()));
+            let items = signer
+                .items_with_payload(self.request())
+                .into_iter()
+                .chain(signer.items_with_statement(self.request()));
             for item in items.collect::<BTreeSet<_>>() {
                 if let Some(count) = counts.get_mut(item) {
                     *count += 1;
@@ -205,7 +227,11 @@ impl Plan {
         if lacking == 0 {
             return Ok(());
         }
-        Err(Error::new(Check::ThresholdKeys, format!("{least} of {} keys, {lacking} items", self.wanted.threshold)).detail("nothing was pushed"))
+        Err(Error::new(
+            Check::ThresholdKeys,
+            format!("{least} of {} keys, {lacking} items", self.wanted.threshold),
+        )
+        .detail("nothing was pushed"))
     }
 
     /// IMPORT-ITEMS: each item has a signature by a key given, in each form that is to be pushed.
@@ -213,15 +239,26 @@ impl Plan {
         let every: BTreeSet<usize> = (0..self.request().items().len()).collect();
         let forms = [(self.wanted.attach.sig(), Form::Sig), (self.wanted.attach.bundle(), Form::Bundle)];
         for (_, form) in forms.into_iter().filter(|(wanted, _)| *wanted) {
-            let signed: BTreeSet<usize> = self.counted().flat_map(|signer| match form {
-                Form::Sig => signer.items_with_payload(self.request()),
-                Form::Bundle => signer.items_with_statement(self.request()),
-            }).collect();
+            let signed: BTreeSet<usize> = self
+                .counted()
+                .flat_map(|signer| match form {
+                    Form::Sig => signer.items_with_payload(self.request()),
+                    Form::Bundle => signer.items_with_statement(self.request()),
+                })
+                .collect();
             let lacking: Vec<String> = every.difference(&signed).map(|item| (item + 1).to_string()).collect();
             if !lacking.is_empty() {
                 let shown = lacking.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
-                let more = if lacking.len() > 20 { format!(" and {} more", lacking.len() - 20) } else { String::new() };
-                return Err(Error::new(Check::ImportItems, format!("no {} for items {shown}{more}", form.name())).detail("nothing was pushed"));
+                let more = if lacking.len() > 20 {
+                    format!(" and {} more", lacking.len() - 20)
+                } else {
+                    String::new()
+                };
+                return Err(Error::new(
+                    Check::ImportItems,
+                    format!("no {} for items {shown}{more}", form.name()),
+                )
+                .detail("nothing was pushed"));
             }
         }
         Ok(())
@@ -234,14 +271,18 @@ impl Plan {
         }
         let layers = group.payloads.iter().enumerate().flat_map(|(unit, payload)| {
             let signatures = self.counted().filter_map(move |signer| signer.payloads().get(&(place, unit)));
-            signatures.map(|signature| Layer { payload: payload.payload.clone(), signature: signature.as_bytes().to_vec() })
+            signatures.map(|signature| Layer {
+                payload: payload.payload.clone(),
+                signature: signature.as_bytes().to_vec(),
+            })
         });
         layers.collect()
     }
 
     /// The statements that have an item in a group, by index.
     fn statements<'a>(&'a self, group: &'a SigGroup) -> impl Iterator<Item = usize> + 'a {
-        let items: HashSet<usize> = group.payloads.iter().flat_map(|unit| unit.items.iter().copied()).collect();
+        let items: HashSet<usize> =
+            group.payloads.iter().flat_map(|unit| unit.items.iter().copied()).collect();
         let about = self.about.get(&group.subject.digest).filter(|_| self.wanted.attach.bundle());
         about.into_iter().flatten().copied().filter(move |place| {
             let unit = self.request().statements().get(*place);
@@ -259,11 +300,19 @@ impl Plan {
             done.sigs = 1;
             let standing = store.signatures(&group.subject.digest)?.into_iter().next();
             let bytes = match &standing {
-                Some(standing) => Some(store.manifest(&standing.digest)?.ok_or_else(|| Error::new(Check::DestinationBroken, standing.digest))?),
+                Some(standing) => Some(
+                    store
+                        .manifest(&standing.digest)?
+                        .ok_or_else(|| Error::new(Check::DestinationBroken, standing.digest))?,
+                ),
                 None => None,
             };
-            let standing = standing.as_ref().zip(bytes.as_deref()).map(|(standing, bytes)| (standing.media_type.as_str(), bytes));
-            if let Some(merged) = merge(standing, &layers)? {
+            let standing = standing
+                .as_ref()
+                .zip(bytes.as_deref())
+                .map(|(standing, bytes)| (standing.media_type.as_str(), bytes));
+            let place = || format!("{}@{}", group.repository, group.subject.digest);
+            if let Some(merged) = merge(standing, &layers).map_err(|error| error.within(place()))? {
                 done.changed = true;
                 done.beside = merged.foreign > 0;
                 if mode == Mode::Push {
@@ -287,7 +336,11 @@ impl Plan {
                 if mode == Mode::Push {
                     store.put_blob(bundle::EMPTY)?;
                     store.put_blob(&bundle)?;
-                    let manifest = ManifestToPut { bytes: &referrer, media_type: OCI_MANIFEST, artifact_type: Some(bundle::MEDIA_TYPE) };
+                    let manifest = ManifestToPut {
+                        bytes: &referrer,
+                        media_type: OCI_MANIFEST,
+                        artifact_type: Some(bundle::MEDIA_TYPE),
+                    };
                     store.put_referrer(&group.subject, &manifest)?;
                 }
             }
@@ -302,32 +355,49 @@ impl Plan {
             }
         }
         store.put_blob(&merged.config)?;
-        let manifest = ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
+        let manifest =
+            ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
         store.put_signatures(&group.subject, &manifest)
     }
 
-    /// READ-BACK: every signature that was pushed comes back and verifies.
-    fn check_read_back(&self, destinations: &dyn Destinations, place: usize, verifier: &Verifier) -> Result<()> {
-        let Some(group) = self.request().sigs().get(place) else { return Ok(()) };
+    /// READ-BACK: every signature that was pushed comes back and verifies. Returns whether there are bundles, and none
+    /// by a key given.
+    fn check_read_back(
+        &self,
+        destinations: &dyn Destinations,
+        place: usize,
+        verifier: &Verifier,
+    ) -> Result<bool> {
+        let Some(group) = self.request().sigs().get(place) else { return Ok(false) };
         let store = destinations.repository(&group.repository)?;
-        let demand = Demand { keys: self.wanted.keys.clone(), annotations: BTreeMap::new(), claims: true, threshold: 1 };
+        let demand = Demand {
+            keys: self.wanted.keys.clone(),
+            annotations: BTreeMap::new(),
+            claims: true,
+            threshold: 1,
+        };
         let mut found = HashSet::new();
+        let (mut bundles, mut good) = (0, 0);
         for verdict in gather::judge(store.as_ref(), &group.subject.digest, verifier, &demand) {
+            bundles += usize::from(verdict.form == Form::Bundle);
             let Ok(valid) = verdict.outcome else { continue };
+            good += usize::from(valid.form() == Form::Bundle);
             let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
             found.insert((valid.key_id(), Digest::of(bytes)));
         }
-        let payloads = self.counted().flat_map(|signer| signer.payloads().keys().map(move |place| (signer.key().id(), *place)));
-        let payloads = payloads.filter(|(_, (group, _))| self.wanted.attach.sig() && *group == place);
-        let payloads = payloads.filter_map(|(key, (_, unit))| Some((key, group.payloads.get(unit)?.payload.digest)));
+        let payloads = self.counted().filter(|_| self.wanted.attach.sig()).flat_map(|signer| {
+            let units = signer.payloads().range((place, 0)..=(place, usize::MAX)).map(|((_, unit), _)| *unit);
+            units.filter_map(|unit| Some((signer.key().id(), group.payloads.get(unit)?.payload.digest)))
+        });
         let statements = self.statements(group).flat_map(|statement| {
             let signers = self.counted().filter(move |signer| signer.statements().contains_key(&statement));
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
             signers.filter_map(move |signer| Some((signer.key().id(), digest?)))
         });
         match payloads.chain(statements).find(|wanted| !found.contains(wanted)) {
-            None => Ok(()),
-            Some((key, _)) => Err(Error::new(Check::ReadBack, group.subject.digest).detail(format!("no valid signature by {key} came back"))),
+            None => Ok(bundles > 0 && good == 0),
+            Some((key, _)) => Err(Error::new(Check::ReadBack, group.subject.digest)
+                .detail(format!("no valid signature by {key} came back"))),
         }
     }
 
@@ -338,7 +408,8 @@ impl Plan {
                 places.insert(*item, place);
             }
         }
-        let rows = self.request().images().iter().map(|image| self.row(image, &places, &done, mode)).collect();
+        let rows =
+            self.request().images().iter().map(|image| self.row(image, &places, &done, mode)).collect();
         Outcome { rows, errors: done.into_iter().filter_map(Result::err).collect() }
     }
 
@@ -351,15 +422,18 @@ impl Plan {
             sigs: 0,
             bundles: 0,
             beside: false,
+            hidden: false,
             error: None,
         };
-        let groups: BTreeSet<usize> = image.items.iter().filter_map(|item| places.get(item)).copied().collect();
+        let groups: BTreeSet<usize> =
+            image.items.iter().filter_map(|item| places.get(item)).copied().collect();
         for outcome in groups.iter().filter_map(|group| done.get(*group)) {
             match outcome {
                 Ok(done) => {
                     row.sigs += done.sigs;
                     row.bundles += done.bundles;
                     row.beside |= done.beside;
+                    row.hidden |= done.hidden;
                     if done.changed && row.status == Status::Unchanged {
                         row.status = if mode == Mode::Push { Status::Pushed } else { Status::WouldPush };
                     }
@@ -387,6 +461,7 @@ impl Outcome {
 struct Done {
     changed: bool,
     beside: bool,
+    hidden: bool,
     sigs: usize,
     bundles: usize,
 }
@@ -397,7 +472,7 @@ fn check_import_request(response: &Response, request: Option<Digest>) -> Result<
     match request {
         Some(request) if request == response.request().digest() => Ok(()),
         Some(request) => Err(Error::new(Check::ImportRequest, "")
-            .detail(format!("sent     {request}"))
+            .detail(format!("sent {request}"))
             .detail(format!("answered {}", response.request().digest()))
             .detail("nothing was pushed")),
         None => check_import_destination(response.request()),
@@ -406,7 +481,8 @@ fn check_import_request(response: &Response, request: Option<Digest>) -> Result<
 
 /// IMPORT-DESTINATION: see [`check_import_request`].
 fn check_import_destination(request: &Request) -> Result<()> {
-    let other = request.items().iter().find(|item| item.destination.repository() != item.identity.repository());
+    let other =
+        request.items().iter().find(|item| item.destination.repository() != item.identity.repository());
     other.map_or(Ok(()), |item| {
         Err(Error::new(Check::ImportDestination, &item.destination)
             .detail(format!("item {} is called {}", item.number, item.identity))
@@ -419,8 +495,10 @@ fn check_import_destination(request: &Request) -> Result<()> {
 fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
     match store.resolve(&Target::Digest(group.subject.digest))? {
         Some(_) => Ok(()),
-        None => Err(Error::new(Check::SubjectAbsent, format!("{}@{}", group.repository, group.subject.digest))
-            .detail("nothing was pushed for it")
-            .hint("push that image again and run the same command; what is done stays done")),
+        None => {
+            Err(Error::new(Check::SubjectAbsent, format!("{}@{}", group.repository, group.subject.digest))
+                .detail("nothing was pushed for it")
+                .hint("push that image again and run the same command; what is done stays done"))
+        }
     }
 }

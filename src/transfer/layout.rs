@@ -84,9 +84,16 @@ impl Layout {
         &self.place
     }
 
-    /// The image that `name` picks ([`Entries::pick`]).
+    /// The image that `name` picks ([`Entries::pick`]); by its digest also one that only an index names.
     pub fn pick(&self, name: Option<&str>) -> Result<Picked> {
-        self.entries().pick(name).map_err(|error| error.within(&self.place))
+        let picked = self.entries().pick(name);
+        let absent = matches!(&picked, Err(error) if error.check() == Check::ImageAbsent);
+        if let Some(digest) = name.and_then(|name| Digest::parse(name).ok()).filter(|_| absent)
+            && let Some(descriptor) = self.resolve(&Target::Digest(digest))?
+        {
+            return Ok(Picked { descriptor, names: Vec::new() });
+        }
+        picked.map_err(|error| error.within(&self.place))
     }
 
     /// Every image in it, each digest once, in the order of `index.json`.
@@ -137,8 +144,12 @@ impl Layout {
         if let Some(attached) = self.attached.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             return Ok(look(attached));
         }
-        let scanned = self.scan()?;
+        // Held while scanning, so that many readers at once scan once.
         let mut attached = self.attached.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attached) = attached.as_ref() {
+            return Ok(look(attached));
+        }
+        let scanned = self.scan()?;
         Ok(look(attached.insert(scanned)))
     }
 

@@ -3,6 +3,7 @@
 //! Blobs get their name when they are whole; `index.json` is replaced in one step when everything that it names is on
 //! the medium. A run that is cut off leaves blobs that nothing names yet, and the same run again completes it.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,14 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use walkdir::WalkDir;
 
-use super::entries::Kind;
+use super::entries::{Entries, Kind};
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
 use super::store::{Destinations, ManifestToPut, Sink, Store, signature_tag};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::evidence::{DOCKER_LIST, Descriptor, OCI_INDEX};
+use crate::format::evidence::Descriptor;
 use crate::format::reference::{Repository, Target};
 use crate::limits;
 
@@ -34,6 +35,10 @@ pub struct LayoutDir {
     folder: PathBuf,
     /// `index.json` as it was read: nobody else may have changed it when it is replaced.
     index: Vec<u8>,
+    /// How many entries it had.
+    entries_read: usize,
+    /// Held while a blob is written, by the first byte of its digest: one blob is written by one thread.
+    writing: [Mutex<()>; 16],
     changes: Mutex<Changes>,
 }
 
@@ -41,6 +46,8 @@ pub struct LayoutDir {
 struct Changes {
     /// `index.json` is to be replaced.
     index: bool,
+    /// The subjects of manifests that were put, by the manifest's digest, and whether it is a `.sig`.
+    put: HashMap<Digest, (Descriptor, bool)>,
     /// Blobs that were written and may not be on the medium yet.
     blobs: Vec<PathBuf>,
 }
@@ -114,7 +121,15 @@ impl LayoutDir {
     /// Opens the layout in the directory `path` to put signatures into it. Nothing is written yet.
     pub fn open(path: &Path) -> Result<Self> {
         let (layout, index) = read(path)?;
-        Ok(Self { layout, folder: path.to_owned(), index, changes: Mutex::default() })
+        let entries_read = layout.entries().count();
+        Ok(Self {
+            layout,
+            folder: path.to_owned(),
+            index,
+            entries_read,
+            writing: Default::default(),
+            changes: Mutex::default(),
+        })
     }
 
     /// The layout, to read it.
@@ -129,6 +144,9 @@ impl LayoutDir {
 
     fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         let path = self.folder.join(blob_name(digest));
+        let [first, ..] = digest.as_bytes();
+        let stripe = self.writing.get(usize::from(first % 16)).map(Mutex::lock);
+        let _held = stripe.map(|lock| lock.unwrap_or_else(PoisonError::into_inner));
         // A blob that power loss left empty is no blob: only the right bytes count as there.
         if fs::metadata(&path).is_ok_and(|metadata| u64::try_from(bytes.len()) == Ok(metadata.len()))
             && fs::read(&path).is_ok_and(|there| there == bytes)
@@ -141,26 +159,58 @@ impl LayoutDir {
                 .caused_by(error)
         };
         let partial = self.folder.join(format!(".coldsign-{}.partial", digest.hex()));
-        let mut file = File::create(&partial).map_err(broken)?;
-        file.write_all(bytes).map_err(broken)?;
-        fs::rename(&partial, &path).map_err(broken)?;
+        let written = File::create(&partial).and_then(|mut file| file.write_all(bytes));
+        if let Err(error) = written.and_then(|()| fs::rename(&partial, &path)) {
+            // On a full disk what stays would be in the way of the next run.
+            let _ = fs::remove_file(&partial);
+            return Err(broken(error));
+        }
         self.changes().blobs.push(path);
         Ok(())
     }
 
-    /// Gives image and `.sig` cosign's `kind`, where no other entry of the directory has one: stock `--local-image`
-    /// takes the first image and the first signatures that it finds, so they must belong together.
-    fn mark(&self, subject: &Descriptor, signatures: &Digest) {
-        let is_index = [OCI_INDEX, DOCKER_LIST].contains(&subject.media_type.as_str());
-        let image = if is_index { Kind::ImageIndex } else { Kind::Image };
-        let mut entries = self.layout.entries_mut();
-        let others = entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &subject.digest)
-            || entries.has_kind_beside(&[Kind::Sigs], signatures);
-        if !others && entries.of_digest(&subject.digest).next().is_some() {
-            let image = entries.set_kind(&subject.digest, image);
-            let signatures = entries.set_kind(signatures, Kind::Sigs);
-            self.changes().index |= image || signatures;
-        }
+    /// Puts what was added in an order that does not depend on who came first: by the place of its subject, `.sig`
+    /// before referrers.
+    fn settle(&self, entries: &mut Entries, changes: &Changes) {
+        let places: HashMap<Digest, usize> = changes
+            .put
+            .values()
+            .filter_map(|(subject, _)| Some((subject.digest, entries.place(&subject.digest)?)))
+            .collect();
+        let place = |subject: &Digest| places.get(subject).copied().unwrap_or(usize::MAX);
+        entries.sort_from(self.entries_read, |entry| {
+            let digest = entry.descriptor().map(|descriptor| descriptor.digest);
+            let put = digest.and_then(|digest| changes.put.get(&digest));
+            put.map(|(subject, is_sig)| (place(&subject.digest), subject.digest, !is_sig, digest))
+        });
+        let mut signed: Vec<(&Descriptor, Option<&Digest>)> = changes
+            .put
+            .iter()
+            .map(|(manifest, (subject, is_sig))| (subject, is_sig.then_some(manifest)))
+            .collect();
+        signed.sort_by_key(|(subject, sig)| {
+            (place(&subject.digest), subject.digest, sig.is_none(), sig.copied())
+        });
+        mark(entries, &signed);
+    }
+}
+
+/// Gives an image and its `.sig`, if one was put, cosign's `kind`, where no other entry of the directory has one: stock
+/// `--local-image` takes the first image and the first signatures that it finds, so they must belong together.
+fn mark(entries: &mut Entries, signed: &[(&Descriptor, Option<&Digest>)]) {
+    let is_image = |kind| matches!(kind, Some(Kind::Image | Kind::ImageIndex));
+    let marked = |(subject, _): &&(&Descriptor, Option<&Digest>)| {
+        entries.of_digest(&subject.digest).any(|entry| is_image(entry.kind()))
+    };
+    let Some((subject, sig)) = signed.iter().find(marked).or(signed.first()) else { return };
+    let others = entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &subject.digest)
+        || sig.is_some_and(|sig| entries.has_kind_beside(&[Kind::Sigs], sig));
+    if others || entries.place(&subject.digest).is_none() {
+        return;
+    }
+    entries.set_kind(&subject.digest, if subject.is_index() { Kind::ImageIndex } else { Kind::Image });
+    if let Some(sig) = sig {
+        entries.set_kind(sig, Kind::Sigs);
     }
 }
 
@@ -181,8 +231,12 @@ impl Store for LayoutDir {
         self.layout.signatures(subject)
     }
 
+    /// Those that an entry names: what a run left in `blobs/` before it was cut off is still to be named.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        self.layout.referrers(subject)
+        let mut found = self.layout.referrers(subject)?;
+        let entries = self.layout.entries();
+        found.retain(|referrer| entries.place(&referrer.digest).is_some());
+        Ok(found)
     }
 }
 
@@ -195,18 +249,21 @@ impl Sink for LayoutDir {
         let descriptor = manifest.descriptor();
         self.put(&descriptor.digest, manifest.bytes)?;
         let tag = signature_tag(&subject.digest);
-        match self.signatures(&subject.digest)?.first() {
-            Some(there) if there.digest == descriptor.digest => {}
-            there => {
-                let mut entries = self.layout.entries_mut();
-                match there {
-                    Some(there) => entries.replace(&there.digest, &descriptor, &tag),
-                    None => entries.push(&descriptor, None, Some(&tag)),
-                }
-                self.changes().index = true;
-            }
+        let there = self.signatures(&subject.digest)?.into_iter().next();
+        if there.as_ref().is_some_and(|there| there.digest == descriptor.digest) {
+            return Ok(());
         }
-        self.mark(subject, &descriptor.digest);
+        let mut changes = self.changes();
+        let mut entries = self.layout.entries_mut();
+        match there {
+            Some(there) => {
+                changes.put.remove(&there.digest);
+                entries.replace(&there.digest, &descriptor, &tag);
+            }
+            None => entries.push(&descriptor, None, Some(&tag)),
+        }
+        changes.put.insert(descriptor.digest, (subject.clone(), true));
+        changes.index = true;
         Ok(())
     }
 
@@ -214,10 +271,12 @@ impl Sink for LayoutDir {
         let descriptor = manifest.descriptor();
         self.put(&descriptor.digest, manifest.bytes)?;
         self.layout.note_referrer(&subject.digest, &descriptor);
+        let mut changes = self.changes();
         let mut entries = self.layout.entries_mut();
-        if entries.of_digest(&descriptor.digest).next().is_none() {
+        if entries.place(&descriptor.digest).is_none() {
             entries.push(&descriptor, manifest.artifact_type, None);
-            self.changes().index = true;
+            changes.put.insert(descriptor.digest, (subject.clone(), false));
+            changes.index = true;
         }
         Ok(())
     }
@@ -251,7 +310,11 @@ impl Destinations for LayoutDir {
         if changes.index {
             let path = self.folder.join("index.json");
             check_destination_changed(&path, &self.index)?;
-            files::replace(&path, &self.layout.entries().to_bytes())?;
+            let mut entries = self.layout.entries_mut();
+            self.settle(&mut entries, &changes);
+            let bytes = entries.to_bytes();
+            files::replace(&path, &bytes)?;
+            check_read_back(&path, &bytes)?;
         }
         *changes = Changes::default();
         Ok(anything)
@@ -268,6 +331,15 @@ fn check_destination_changed(path: &Path, read: &[u8]) -> Result<()> {
     Err(error
         .detail("index.json was left as it is now; nothing names what was written")
         .hint("run the same command again"))
+}
+
+/// READ-BACK: the index that stands there now is the one that was written.
+fn check_read_back(path: &Path, written: &[u8]) -> Result<()> {
+    let document = u64::try_from(limits::DOCUMENT).unwrap_or(u64::MAX);
+    if files::read(path, document)? == written {
+        return Ok(());
+    }
+    Err(Error::new(Check::ReadBack, path.display()).hint("run the same command again"))
 }
 
 /// Waits until every blob is on the medium: one call for the whole file system where there is one, since ten thousand
@@ -469,6 +541,38 @@ mod tests {
         assert_eq!(layout.layout().entries().all().last().unwrap().artifact_type(), Some("a/t"));
         layout.put_referrer(&image(), &to_put).unwrap();
         assert!(!layout.finish().unwrap());
+    }
+
+    /// The order in which threads come does not change the bytes; a blob that all of them put is written once.
+    #[test]
+    fn many_at_once_write_what_one_writes() {
+        let index = |threads: usize| {
+            let folder = copy("image");
+            let layout = LayoutDir::open(folder.path()).unwrap();
+            let subjects: Vec<Descriptor> = (0..40_u8)
+                .map(|n| Descriptor { digest: Digest::of(&[n]), ..image() })
+                .chain([image()])
+                .collect();
+            std::thread::scope(|scope| {
+                for part in subjects.rchunks(subjects.len().div_ceil(threads)) {
+                    scope.spawn(|| {
+                        for subject in part.iter().rev() {
+                            layout.put_blob(b"{}").unwrap();
+                            let referrer = format!("{{\"subject\":{{\"digest\":\"{}\"}}}}", subject.digest);
+                            layout.put_referrer(subject, &to_put(referrer.as_bytes())).unwrap();
+                            layout.put_signatures(subject, &to_put(subject.digest.hex().as_bytes())).unwrap();
+                        }
+                    });
+                }
+            });
+            assert!(layout.finish().unwrap());
+            let read = open(folder.path()).unwrap();
+            let kinds: Vec<Kind> = read.entries().all().filter_map(Entry::kind).collect();
+            assert_eq!(kinds, [Kind::Image, Kind::Sigs]);
+            assert_eq!(read.signatures(&digest(IMAGE)).unwrap().len(), 1);
+            fs::read(folder.path().join("index.json")).unwrap()
+        };
+        assert_eq!(index(1), index(8));
     }
 
     #[test]

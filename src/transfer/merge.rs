@@ -48,7 +48,11 @@ pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Option<
     }
     let foreign = there.len() - (layers.len() - absent.len());
     check_sig_full(there.len() + absent.len(), 0)?;
-    let digests: Vec<Digest> = there.iter().map(|(digest, _)| *digest).chain(absent.iter().map(|layer| layer.payload.digest)).collect();
+    let digests: Vec<Digest> = there
+        .iter()
+        .map(|(digest, _)| *digest)
+        .chain(absent.iter().map(|layer| layer.payload.digest))
+        .collect();
     let config = signature::render_config(digests.into_iter());
     let manifest = append(bytes, &absent, &config)?;
     check_sig_full(there.len() + absent.len(), manifest.len())?;
@@ -57,12 +61,17 @@ pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Option<
 
 /// The layers that stand there: payload digest and decoded signature (empty where it cannot be decoded).
 fn there(bytes: &[u8]) -> Result<Vec<(Digest, Vec<u8>)>> {
-    let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact).map_err(|error| broken().caused_by(error))?;
+    let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| broken().caused_by(error))?;
     let layers = value.get("layers").and_then(Value::as_array).ok_or_else(broken)?;
     let layer = |layer: &Value| {
         let digest = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
-        let text = layer.get("annotations").and_then(|annotations| annotations.get(ANNOTATION)).and_then(Value::as_str);
-        let text: String = text.unwrap_or_default().chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+        let text = layer
+            .get("annotations")
+            .and_then(|annotations| annotations.get(ANNOTATION))
+            .and_then(Value::as_str);
+        let text: String =
+            text.unwrap_or_default().chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
         Some((digest, STANDARD.decode(text).unwrap_or_default()))
     };
     layers.iter().map(|found| layer(found).ok_or_else(broken)).collect()
@@ -90,17 +99,24 @@ fn config_text(standing: &RawValue, config: &[u8]) -> String {
     let value = Value::parse(standing.get().as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact).ok();
     let media_type = value.as_ref().and_then(|value| value.get("mediaType")).and_then(Value::as_str);
     // A config of signatures is an image config; one that was kept empty becomes one.
-    let media_type = media_type.filter(|kind| *kind == crate::format::evidence::DOCKER_CONFIG).unwrap_or(OCI_CONFIG);
+    let media_type =
+        media_type.filter(|kind| *kind == crate::format::evidence::DOCKER_CONFIG).unwrap_or(OCI_CONFIG);
     let descriptor = Descriptor::of(media_type, config);
-    format!("{{\"mediaType\":\"{media_type}\",\"size\":{},\"digest\":\"{}\"}}", descriptor.size, descriptor.digest)
+    format!(
+        "{{\"mediaType\":\"{media_type}\",\"size\":{},\"digest\":\"{}\"}}",
+        descriptor.size, descriptor.digest
+    )
 }
 
 fn layers_text(standing: &RawValue, absent: &[&Layer]) -> Result<String> {
-    let mut layers: Vec<&RawValue> = serde_json::from_str(standing.get()).map_err(|error| broken().caused_by(error))?;
+    let mut layers: Vec<&RawValue> =
+        serde_json::from_str(standing.get()).map_err(|error| broken().caused_by(error))?;
     let rendered: Vec<Layer> = absent.iter().map(|layer| (*layer).clone()).collect();
     let rendered = signature::render(&rendered);
-    let ours: Members<'_> = serde_json::from_slice(&rendered.manifest).map_err(|error| broken().caused_by(error))?;
-    let ours = ours.0.iter().find(|(name, _)| name == "layers").map(|(_, value)| *value).ok_or_else(broken)?;
+    let ours: Members<'_> =
+        serde_json::from_slice(&rendered.manifest).map_err(|error| broken().caused_by(error))?;
+    let ours =
+        ours.0.iter().find(|(name, _)| name == "layers").map(|(_, value)| *value).ok_or_else(broken)?;
     let ours: Vec<&RawValue> = serde_json::from_str(ours.get()).map_err(|error| broken().caused_by(error))?;
     layers.extend(ours);
     let texts: Vec<&str> = layers.iter().map(|layer| layer.get()).collect();
@@ -109,7 +125,8 @@ fn layers_text(standing: &RawValue, absent: &[&Layer]) -> Result<String> {
 
 /// DESTINATION-BROKEN: what stands there is read before it is changed.
 fn broken() -> Error {
-    Error::new(Check::DestinationBroken, "").detail("its .sig is no manifest of signatures; it was left as it is")
+    Error::new(Check::DestinationBroken, "")
+        .detail("its .sig is no manifest of signatures; it was left as it is")
 }
 
 /// SIG-FULL: at most 1,000 layers and 4 MiB.
@@ -160,7 +177,11 @@ mod tests {
         let first = merge(None, &ours[..1]).unwrap().unwrap();
         assert_eq!(first.manifest, signature::render(&ours[..1]).manifest);
         let second = merge(Some((&first.media_type, &first.manifest)), &ours).unwrap().unwrap();
-        assert_eq!(second.manifest, signature::render(&ours).manifest, "appending gives the bytes that cosign would");
+        assert_eq!(
+            second.manifest,
+            signature::render(&ours).manifest,
+            "appending gives the bytes that cosign would"
+        );
         assert_eq!((second.foreign, first.foreign), (0, 0));
         assert!(merge(Some((&second.media_type, &second.manifest)), &ours).unwrap().is_none());
     }

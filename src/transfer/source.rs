@@ -56,7 +56,7 @@ impl Source {
             "oci" => Location::Directory(path),
             "oci-archive" => Location::Archive(path),
             "docker-archive" => {
-                return Err(refuse("a docker-archive holds no manifest").hint(docker_hint(&path)));
+                return Err(refuse("a docker-archive holds no manifest").hint(archive_in::docker_hint(&path)));
             }
             _ => return Err(refuse("images come from layouts")),
         };
@@ -100,12 +100,6 @@ impl fmt::Display for Source {
         self.location.fmt(f)?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))
     }
-}
-
-/// The command that makes a layout of what `docker save` wrote before version 25.
-pub(super) fn docker_hint(path: &Path) -> String {
-    let target = path.with_extension("");
-    format!("skopeo copy docker-archive:{} oci-archive:{}-oci.tar", path.display(), target.display())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! They come from `tests/peers/install.sh`. A test whose tool is absent says so and ends; with
 //! `COLDSIGN_REQUIRE_PEERS=1`, as `.ci/run` sets it, that is a failure.
+#![expect(clippy::disallowed_types, reason = "a test asks whether its registry listens")]
 
 use std::fs;
 use std::net::TcpListener;

@@ -108,7 +108,7 @@ fn leaving_with_an_exported_key_and_a_layout() {
     sandbox
         .signer()
         .args(["key", "export", "release", "--home", "home", "--format", "cosign", "-o", "cosign.key"])
-        .args(["--passphrase-file", "pass", "--new-passphrase-file", "new"])
+        .args(["--allow-swap", "--passphrase-file", "pass", "--new-passphrase-file", "new"])
         .expect(0);
     let public = sandbox.read("release.pub");
     for cosign in COSIGNS {
@@ -140,7 +140,7 @@ pub(crate) fn sign(sandbox: &Sandbox, fixture: &str, name: &str, more: &[&str]) 
         sandbox.coldsign().args(["export", "-o", "request.tar", "oci:image:v1", "--as", name]).expect(0);
     let digest = exported.stdout_text().trim_end().to_owned();
     sandbox.signer().args(["init", "--home", "home"]).expect(0);
-    let key = ["--home", "home", "--passphrase-file", "pass"];
+    let key = ["--home", "home", "--allow-swap", "--passphrase-file", "pass"];
     sandbox.signer().args(["key", "generate", "release"]).args(key).expect(0);
     let public = sandbox.signer().args(["key", "public", "release"]).args(key).expect(0);
     sandbox.write("release.pub", public.stdout_bytes());

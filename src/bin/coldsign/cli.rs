@@ -1,0 +1,267 @@
+//! The command line of the connected stations: definitions only. Man pages and completions come from here too.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use coldsign::digest::Digest;
+use coldsign::format::reference::{Identity, Reference};
+
+/// Ask for signatures made without a network, bring them back, verify them
+#[derive(Debug, Parser)]
+#[command(name = "coldsign", version, term_width = 80, styles = Styles::plain(), subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a request: images, with their manifests and configs
+    Export(Export),
+    /// Print what a request, a response or a public key holds
+    Inspect(Inspect),
+    /// Check a response and put its signatures beside the images
+    Import(Import),
+    /// Verify signatures as `cosign verify --key` does
+    Verify(Verify),
+    /// Unite several responses to one request
+    Combine(Combine),
+    /// Make the trusted root that stock cosign asks for
+    #[command(subcommand, subcommand_required = true)]
+    TrustedRoot(TrustedRoot),
+}
+
+/// Write a request: images, with their manifests and configs
+#[derive(Args, Debug)]
+#[command(after_help = "\
+An image is oci:DIR[:REF] or oci-archive:FILE[:REF]. REF is a name or tag in
+the layout, or sha256:DIGEST; a layout with one image needs none. Layers are
+neither read nor copied.
+
+The digest of the request goes to stdout, everything else to stderr:
+  coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
+  coldsign export -o request.tar --from images.txt -a release=2026.18
+
+A line of a list is IMAGE [--as REF] [--identity REF] [-a KEY=VALUE]...; words
+are separated by blanks, a word with blanks is a JSON string, # begins a
+comment, paths are relative to the list's folder.")]
+pub(crate) struct Export {
+    /// Where an image comes from
+    #[arg(value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
+    /// Read images from a list, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// The image's name at its destination, with a tag or a digest
+    #[arg(long = "as", value_name = "REF", value_parser = parser(Reference::parse))]
+    pub(crate) name: Option<Reference>,
+    /// What the signatures call the image, if not its name
+    #[arg(long, value_name = "REF", value_parser = parser(Identity::parse))]
+    pub(crate) identity: Option<Identity>,
+    /// Signed with every image; a comma is part of the value
+    #[arg(short, long = "annotation", value_name = "KEY=VALUE")]
+    pub(crate) annotations: Vec<String>,
+    /// For the person who signs; it is shown, not signed
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// Carry only an index's images for this platform; may be repeated
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", conflicts_with = "no_recursive")]
+    pub(crate) platforms: Vec<String>,
+    /// Carry an index alone, without what it names
+    #[arg(long)]
+    pub(crate) no_recursive: bool,
+    /// The request to write; it must not be there yet
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// Print what a request, a response or a public key holds
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The words of a request are for paper that goes to the sealed side:
+  coldsign inspect request.tar | lp")]
+pub(crate) struct Inspect {
+    /// A request, a response or a public key
+    pub(crate) file: PathBuf,
+    /// Print the request's digest and nothing else
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) digest: bool,
+    /// How it is printed
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Check a response and put its signatures beside the images
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Keys come from you, never from the file. Several responses are united first.
+Nothing is written before everything was checked, and it is read back:
+  coldsign import response.tar --key release.pub --request request.tar \\
+      --to oci:./layout
+
+The same command again changes nothing.")]
+pub(crate) struct Import {
+    /// A response; several are united
+    #[arg(required = true, value_name = "RESPONSE")]
+    pub(crate) responses: Vec<PathBuf>,
+    /// A public key whose signatures count; may be repeated
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// The layout to put signatures into: oci:DIR
+    #[arg(long, value_name = "oci:DIR")]
+    pub(crate) to: String,
+    /// The request that was sent, to be compared
+    #[arg(long, value_name = "FILE", conflicts_with = "request_digest")]
+    pub(crate) request: Option<PathBuf>,
+    /// The digest of the request that was sent
+    #[arg(long, value_name = "sha256:DIGEST", value_parser = Digest::parse)]
+    pub(crate) request_digest: Option<Digest>,
+    /// How many distinct keys must have signed each item
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parser(at_least_one))]
+    pub(crate) threshold: usize,
+    /// Which signatures to put
+    #[arg(long, default_value = "sig")]
+    pub(crate) attach: Attach,
+    /// Check and compare, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write what was done to a file: json:FILE
+    #[arg(long, value_name = "json:FILE")]
+    pub(crate) report: Option<String>,
+}
+
+/// Verify signatures as `cosign verify --key` does
+#[derive(Args, Debug)]
+#[command(after_help = "\
+An image is oci:DIR[:REF] or oci-archive:FILE[:REF]; without REF every image in
+it is checked. No log is asked for; the output says so.
+  coldsign verify --key release.pub oci:./layout:1.4
+  coldsign verify --key release.pub oci-archive:response.tar
+
+--from checks the images of a list, or the digests of a request or response,
+where they are: a request or response needs the layout as IMAGE.
+  coldsign verify --key release.pub --from response.tar oci:./layout")]
+pub(crate) struct Verify {
+    /// Where an image and its signatures are
+    #[arg(value_name = "IMAGE", required_unless_present = "from")]
+    pub(crate) images: Vec<String>,
+    /// A public key whose signatures count; may be repeated
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Verify what this list, request or response names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Signed with the image; may be repeated
+    #[arg(short, long = "annotation", visible_alias = "annotations", value_name = "KEY=VALUE")]
+    pub(crate) annotations: Vec<String>,
+    /// Compare the digest and the annotations that were signed
+    #[arg(
+        long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub(crate) check_claims: bool,
+    /// How many distinct keys must have signed
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parser(at_least_one))]
+    pub(crate) threshold: usize,
+    /// How signed payloads are printed
+    #[arg(short, long, default_value = "json")]
+    pub(crate) output: Format,
+}
+
+/// Unite several responses to one request
+#[derive(Args, Debug)]
+#[command(after_help = "\
+  coldsign combine a.tar b.tar -o c.tar")]
+pub(crate) struct Combine {
+    /// A response
+    #[arg(required = true, num_args = 1.., value_name = "RESPONSE")]
+    pub(crate) responses: Vec<PathBuf>,
+    /// The file to write; it must not be there yet
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustedRoot {
+    /// Write an empty trusted root: for `cosign verify --key` without a log
+    #[command(after_help = "\
+  coldsign trusted-root create -o tr0.json
+  cosign verify --key release.pub --insecure-ignore-tlog=true \\
+      --trusted-root tr0.json IMAGE")]
+    Create {
+        /// The file to write; it must not be there yet
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Attach {
+    /// `.sig` manifests: what stock cosign looks at first
+    Sig,
+    /// Sigstore bundles as referrers; they hide `.sig` from stock cosign
+    Bundle,
+    /// Both
+    Both,
+}
+
+impl Cli {
+    /// The definitions, with the commands in groups: the trip first.
+    pub(crate) fn definitions() -> clap::Command {
+        let command = Self::command();
+        let mut help = String::from("{about}\n\n{usage-heading} {usage}\n");
+        for (title, names) in GROUPS {
+            let _ = write!(help, "\n{title}:\n");
+            for name in names {
+                let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+                let _ = writeln!(help, "  {name:<14}{}", about.map(ToString::to_string).unwrap_or_default());
+            }
+        }
+        help.push_str("\nOptions:\n{options}\n\n");
+        help.push_str(EXAMPLE);
+        command.help_template(help)
+    }
+
+    /// Reads the command line; an error holds what is to be shown, help too.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definitions().try_get_matches()?)
+    }
+}
+
+const EXAMPLE: &str = "\
+Example:
+  coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
+  coldsign inspect request.tar | lp
+        carry request.tar to coldsign-signer, bring back response.tar
+  coldsign import response.tar --key release.pub --to oci:./layout
+  coldsign verify --key release.pub oci:./layout:1.4
+
+Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
+";
+
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
+    ("Several signers", &["combine"]),
+    ("Stock cosign", &["trusted-root"]),
+];
+
+/// A parser for clap out of one of ours: the message is all that is shown.
+fn parser<T, E: std::fmt::Display>(
+    parse: fn(&str) -> Result<T, E>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| parse(text).map_err(|error| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|number| *number > 0).ok_or("a number from 1")
+}

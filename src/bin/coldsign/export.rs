@@ -1,0 +1,98 @@
+//! `export`: a request for what a person named.
+
+use std::path::Path;
+
+use coldsign::check::Check;
+use coldsign::error::{Error, Result};
+use coldsign::response::Response;
+use coldsign::terminal::{Console, counted, shown, size};
+use coldsign::transfer::annotations;
+use coldsign::transfer::export::{Children, Platform, Row, Wanted, collect};
+use coldsign::transfer::list;
+use coldsign::transfer::source::Source;
+use coldsign::words;
+
+use crate::cli::Export;
+use crate::files;
+
+/// Writes the request, last and whole; its digest alone goes to stdout.
+pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
+    let wanted = wanted(args)?;
+    let children = children(args)?;
+    let output = files::create(&args.output, console)?;
+    let collected = collect(&wanted, &children).map_err(nothing_written)?;
+    for warning in collected.warnings() {
+        console.say(&format!("warning: {}", shown(warning)))?;
+    }
+    console.say_all(&table(collected.rows()))?;
+    let built = collected.build(args.note.clone()).map_err(nothing_written)?;
+    for item in &built.left_out {
+        console.say(&format!("left out, equal to an earlier item: {}", shown(item)))?;
+    }
+    let (images, items) = (built.request.images().len(), built.request.items().len());
+    let digest = built.request.digest();
+    let file = Response::unsigned(built.request).render();
+    output.reserve(file.size())?;
+    output.write(file.chunks())?;
+    console.say(&format!(
+        "wrote {}: {}, {}, {}; request",
+        shown(&args.output.display().to_string()),
+        counted(images, "image", "images"),
+        counted(items, "item", "items"),
+        size(file.size())
+    ))?;
+    console.say(&format!("  {}", digest.grouped()))?;
+    console.say_all(&words::table(&digest))?;
+    console.show(&digest.to_string())
+}
+
+/// Every image of the command line and the list, with the command's annotations where its own do not say otherwise.
+fn wanted(args: &Export) -> Result<Vec<Wanted>> {
+    let annotations = annotations::parse(args.annotations.iter().map(String::as_str))?;
+    annotations::check_annotation_reserved(&annotations)?;
+    let mut wanted = Vec::new();
+    for image in &args.images {
+        let source = Source::parse(image, Path::new(""))?;
+        let (name, identity) = (args.name.clone(), args.identity.clone());
+        wanted.push(Wanted { source, name, identity, annotations: annotations.clone(), place: None });
+    }
+    if let Some(from) = &args.from {
+        for mut image in list::read(from)? {
+            let own = std::mem::replace(&mut image.annotations, annotations.clone());
+            image.annotations.extend(own);
+            wanted.push(image);
+        }
+    }
+    if (args.name.is_some() || args.identity.is_some()) && (args.images.len() != 1 || args.from.is_some()) {
+        let error = Error::new(Check::Usage, "--as and --identity go with one image");
+        return Err(error.hint("give each image its own in a list: --from FILE"));
+    }
+    Ok(wanted)
+}
+
+fn children(args: &Export) -> Result<Children> {
+    if args.no_recursive {
+        return Ok(Children::None);
+    }
+    if args.platforms.is_empty() {
+        return Ok(Children::All);
+    }
+    args.platforms.iter().map(|text| Platform::parse(text)).collect::<Result<_>>().map(Children::Platforms)
+}
+
+/// `registry.example/team/app:1.4          sha256:4f777cb0c28b  index: amd64 arm64`
+fn table(rows: &[Row]) -> Vec<String> {
+    let names: Vec<String> = rows.iter().map(|row| row.destination.to_string()).collect();
+    let width = names.iter().map(String::len).filter(|length| *length <= NAME_WIDTH).max().unwrap_or(0);
+    let line = |(row, name): (&Row, &String)| {
+        format!("{name:<width$}  sha256:{}  {}", row.digest.short(), shown(&row.to_string()))
+    };
+    rows.iter().zip(&names).map(line).collect()
+}
+
+fn nothing_written(error: Error) -> Error {
+    error.detail("nothing was written")
+}
+
+/// Names up to here make a column; longer ones push their line to the right.
+const NAME_WIDTH: usize = 38;

@@ -1,0 +1,213 @@
+//! Signatures that other programs and hands made, with the verdicts of real verifiers (`fixtures/{sig,referrer,peers}`).
+//! `expected` is the rule; for each refusal the check that fires is named here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::exit::Exit;
+use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
+use coldsign::keys::public::PublicKey;
+use coldsign::verify::{Demand, FoundSig, Valid, Verdict, Verifier, conclude};
+use serde_json::Value;
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn cases(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(folder(name).join("cases.json")).unwrap()).unwrap()
+}
+
+fn demand(key: &PathBuf, arguments: &Value) -> Demand {
+    let arguments: Vec<&str> =
+        arguments.as_array().into_iter().flatten().map(|text| text.as_str().unwrap()).collect();
+    let annotations: BTreeMap<String, String> = arguments
+        .chunks(2)
+        .map(|pair| {
+            assert_eq!(pair[0], "-a");
+            let (key, value) = pair[1].split_once('=').unwrap();
+            (key.to_owned(), value.to_owned())
+        })
+        .collect();
+    Demand {
+        keys: vec![PublicKey::from_pem(&std::fs::read(key).unwrap()).unwrap()],
+        annotations,
+        claims: true,
+        threshold: 1,
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}"))
+}
+
+fn subject(cases: &Value) -> Digest {
+    Digest::parse(text(cases, "image_digest")).unwrap()
+}
+
+fn judge(
+    media_type: &str,
+    manifest: &[u8],
+    payloads: &BTreeMap<Digest, Bytes>,
+    subject: &Digest,
+    demand: &Demand,
+) -> Result<Vec<Valid>> {
+    let payload = |descriptor: &Descriptor| {
+        payloads
+            .get(&descriptor.digest)
+            .cloned()
+            .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))
+    };
+    let found = FoundSig { media_type, manifest, payload: &payload };
+    conclude(Verifier::default().judge_sig(&found, subject, demand)?, demand)
+}
+
+fn compare(
+    name: &str,
+    expected: &str,
+    outcome: Result<Vec<Valid>>,
+    refusals: &[(&str, Check)],
+    named: &mut Vec<String>,
+) {
+    let known = refusals.iter().find(|(case, _)| *case == name).map(|(_, check)| *check);
+    match (expected, outcome) {
+        ("accept", Ok(valid)) => assert!(!valid.is_empty() && known.is_none(), "{name}"),
+        ("reject", Err(error)) => {
+            assert!(matches!(error.exit(), Exit::NoSignatures | Exit::NoneMatched), "{name}: {error:?}");
+            assert_eq!(Some(error.check()), known, "{name}: {error:?}");
+            named.push(name.to_owned());
+        }
+        (expected, outcome) => panic!("{name}: expected {expected}, {outcome:?}"),
+    }
+}
+
+#[test]
+fn sig_cases() {
+    let cases = cases("sig");
+    let subject = subject(&cases);
+    let mut named = Vec::new();
+    for case in cases["cases"].as_array().unwrap() {
+        if case["rekor_key_required"] == true {
+            continue; // log keys are demanded by no command yet
+        }
+        let layers = case["layers"].as_array().unwrap().iter();
+        let payloads = layers.map(|layer| {
+            let bytes = Bytes::from(STANDARD.decode(text(layer, "payload_b64")).unwrap());
+            (Digest::of(&bytes), bytes)
+        });
+        let demand = demand(&folder("sig/k.pub"), &case["verify_args"]);
+        let manifest = text(case, "manifest_raw").as_bytes();
+        let outcome =
+            judge(text(case, "manifest_content_type"), manifest, &payloads.collect(), &subject, &demand);
+        compare(text(case, "name"), text(case, "expected"), outcome, SIG_REFUSALS, &mut named);
+    }
+    assert_eq!(named.len(), SIG_REFUSALS.len(), "a stale row in the table of refusals");
+}
+
+#[test]
+fn referrer_cases() {
+    let cases = cases("referrer");
+    let subject = subject(&cases);
+    let mut named = Vec::new();
+    for case in cases["cases"].as_array().unwrap() {
+        let demand = demand(&folder("referrer/k.pub"), &case["verify_args"]);
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        for referrer in case["referrers"].as_array().unwrap() {
+            let manifest: Value = serde_json::from_str(text(referrer, "manifest_raw")).unwrap();
+            let media_type = text(&manifest["layers"][0], "mediaType");
+            if media_type.starts_with("application/vnd.dev.sigstore.bundle") {
+                verdicts.push(Verifier::default().judge_bundle(
+                    text(referrer, "bundle_raw").as_bytes(),
+                    media_type,
+                    &subject,
+                    &demand,
+                ));
+            }
+        }
+        let outcome = conclude(verdicts, &demand);
+        compare(text(case, "name"), text(case, "expected"), outcome, REFERRER_REFUSALS, &mut named);
+    }
+    assert_eq!(named.len(), REFERRER_REFUSALS.len(), "a stale row in the table of refusals");
+}
+
+#[test]
+fn peers_sigs_and_referrers() {
+    let cases = cases("peers");
+    let subject = subject(&cases);
+    let mut judged = 0;
+    for case in cases["cases"].as_array().unwrap() {
+        let name = text(case, "name");
+        let read = |member: &str| std::fs::read(folder("peers").join(text(case, member))).unwrap();
+        let demand = demand(&folder("peers").join(text(case, "key")), &case["verify_args"]);
+        let valid = match text(case, "kind") {
+            "sig" => {
+                let payload = Bytes::from(read("payload"));
+                judge(
+                    OCI_MANIFEST,
+                    &read("manifest"),
+                    &BTreeMap::from([(Digest::of(&payload), payload)]),
+                    &subject,
+                    &demand,
+                )
+            }
+            "referrer" => {
+                let manifest: Value = serde_json::from_slice(&read("manifest")).unwrap();
+                let media_type = text(&manifest["layers"][0], "mediaType");
+                conclude(
+                    vec![Verifier::default().judge_bundle(&read("bundle"), media_type, &subject, &demand)],
+                    &demand,
+                )
+            }
+            // Layouts are verified by the program (tests/cli.rs), blob bundles by no command yet.
+            "layout" | "bundle" => continue,
+            kind => panic!("{kind}"),
+        };
+        valid.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        judged += 1;
+    }
+    assert!(judged >= 9, "{judged}");
+}
+
+const SIG_REFUSALS: &[(&str, Check)] = &[
+    ("type-atomic", Check::PayloadType),
+    ("type-cosign3-url", Check::PayloadType),
+    ("type-garbage", Check::PayloadType),
+    ("optional-missing", Check::PayloadSyntax),
+    ("optional-frac-timestamp", Check::PayloadSyntax),
+    ("extra-top-key", Check::PayloadSyntax),
+    ("no-identity", Check::PayloadSyntax),
+    ("dup-digest-wrong-right", Check::PayloadSyntax),
+    ("dup-digest-right-wrong", Check::PayloadSyntax),
+    ("digest-no-prefix", Check::PayloadSyntax),
+    ("non-json-payload", Check::PayloadSyntax),
+    ("digest-wrong", Check::PayloadDigest),
+    ("sig-annotation-missing", Check::SigAnnotation),
+    ("sig-empty", Check::SigAnnotation),
+    ("sig-b64-urlsafe", Check::SigBase64),
+    ("sig-wrong-key", Check::SigKey),
+    ("layer-mt-octet-stream", Check::SigLayerType),
+    ("no-layers", Check::SigAbsent),
+    ("layer-size-mismatch", Check::SigLayerSize),
+    ("cert-annotation-garbage", Check::SigCertificate),
+    ("bundle-annotation-garbage", Check::SigLog),
+    ("verify-annotation-mismatch", Check::PayloadAnnotations),
+];
+
+const REFERRER_REFUSALS: &[(&str, Check)] = &[
+    ("predicate-other", Check::BundlePredicate),
+    ("statement-v0.1", Check::BundleSyntax),
+    ("subject-empty", Check::BundleSyntax),
+    ("payloadtype-other", Check::BundleSyntax),
+    ("keyid-set", Check::BundleSyntax),
+    ("messagesignature-bundle", Check::BundleSyntax),
+    ("subject-wrong", Check::BundleSubject),
+    ("wrong-key", Check::SigKey),
+    ("layer-mediatype-json", Check::SigAbsent),
+    ("annotation-mismatch", Check::PayloadAnnotations),
+];
