@@ -301,7 +301,7 @@ impl Evidence {
             Some((digest, vec![(image.config.media_type.clone(), config)]))
         };
         let configs = images.into_par_iter().filter_map(parse).collect();
-        Self { ahead, configs, ..Self::default() }
+        Self { configs, ahead, ..Self::default() }
     }
 
     /// What is signed of an image, depth first. The items follow one by one ([`Evidence::item`]): a reader stops at the
@@ -374,12 +374,12 @@ impl Evidence {
                 node.evidence.insert(digest);
                 if image.has_image_config() {
                     let parsed = self.configs.entry(digest).or_default();
-                    match parsed.iter().find(|(media_type, _)| *media_type == image.config.media_type) {
-                        Some((_, config)) => config.check_fits(bytes, image)?,
-                        None => {
-                            let config = Config::parse(bytes, image)?;
-                            parsed.push((image.config.media_type.clone(), config));
-                        }
+                    let same = parsed.iter().find(|(media_type, _)| *media_type == image.config.media_type);
+                    if let Some((_, config)) = same {
+                        config.check_fits(bytes, image)?;
+                    } else {
+                        let config = Config::parse(bytes, image)?;
+                        parsed.push((image.config.media_type.clone(), config));
                     }
                 } else {
                     check_evidence_size(bytes, &image.config).map_err(|error| error.within(digest))?;
