@@ -208,7 +208,7 @@ checks! {
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
             "A name picks one image.";
         SourceSyntax "SOURCE-SYNTAX" Usage "not a place that images come from",
-            "A source is oci:DIR[:REF] or oci-archive:FILE[:REF].";
+            "A source is `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`.";
         SourceKind "SOURCE-KIND" OtherKind "not an OCI layout",
             "Images come from an OCI layout, as a directory or an archive.";
         SourceMalformed "SOURCE-MALFORMED" Archive "layout or archive is broken",
@@ -248,7 +248,7 @@ checks! {
         HomeLocked "HOME-LOCKED" Environment "another coldsign-signer uses this home",
             "One program at a time uses a home.";
         KeyName "KEY-NAME" Usage "not a key name",
-            "A key's name is [a-z0-9][a-z0-9._-]{0,63}.";
+            "A key's name is `[a-z0-9][a-z0-9._-]{0,63}`.";
         KeyAbsent "KEY-ABSENT" NoSuchKey "no such key",
             "The home has the key.";
         KeyExists "KEY-EXISTS" Environment "key is there already",

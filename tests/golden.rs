@@ -1,5 +1,7 @@
 //! What we write equals what cosign wrote (`fixtures/golden`).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;

@@ -1,6 +1,8 @@
 //! Signatures that other programs and hands made, with the verdicts of real verifiers (`fixtures/{sig,referrer,peers}`).
 //! `expected` is the rule; for each refusal the check that fires is named here.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -211,3 +213,23 @@ const REFERRER_REFUSALS: &[(&str, Check)] = &[
     ("layer-mediatype-json", Check::SigAbsent),
     ("annotation-mismatch", Check::PayloadAnnotations),
 ];
+
+/// BUNDLE-LOG: a bundle with a log entry or a timestamp does not count while nothing checks them.
+#[test]
+fn logged_bundles_are_not_counted_unchecked() {
+    let cases = cases("referrer");
+    let base = cases["cases"].as_array().unwrap().iter().find(|case| case["name"] == "base").unwrap();
+    let bundle = text(&base["referrers"][0], "bundle_raw");
+    let demand = demand(&folder("referrer/k.pub"), &Value::Null);
+    let judge = |text: &str| {
+        let media_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
+        Verifier::default().judge_bundle(text.as_bytes(), media_type, &subject(&cases), &demand).outcome
+    };
+    let with = |member: &str| bundle.replace("\"publicKey\":", &format!("{member},\"publicKey\":"));
+    for empty in ["\"tlogEntries\":[]", "\"timestampVerificationData\":{}"] {
+        assert!(with(empty) != bundle && judge(&with(empty)).is_ok(), "{empty}");
+    }
+    for logged in ["\"tlogEntries\":[{}]", "\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}"] {
+        assert_eq!(judge(&with(logged)).unwrap_err().check(), Check::BundleLog, "{logged}");
+    }
+}

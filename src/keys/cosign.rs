@@ -1,4 +1,4 @@
-//! cosign's encrypted key files: scrypt and `NaCl`'s secretbox around PKCS#8 (`docs/key-format.md`).
+//! cosign's encrypted key files: scrypt and NaCl's secretbox around PKCS#8 (`docs/key-format.md`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -65,7 +65,7 @@ pub(super) fn open(envelope: &[u8], passphrase: &Passphrase) -> Result<SigningKe
     SigningKey::from_pkcs8_der(plain.expose())
 }
 
-/// `NaCl`'s `crypto_secretbox`: a 16-byte tag, then the ciphertext.
+/// NaCl's `crypto_secretbox`: a 16-byte tag, then the ciphertext.
 pub(crate) fn secretbox_seal(key: &[u8; 32], nonce: &[u8; 24], message: &[u8]) -> Vec<u8> {
     let (mut stream, tagger) = secretbox(key, nonce);
     let mut sealed = vec![0; TAG];
@@ -76,7 +76,7 @@ pub(crate) fn secretbox_seal(key: &[u8; 32], nonce: &[u8; 24], message: &[u8]) -
     sealed
 }
 
-/// `NaCl`'s `crypto_secretbox_open`; the tag is compared in constant time.
+/// NaCl's `crypto_secretbox_open`; the tag is compared in constant time.
 pub(crate) fn secretbox_open(key: &[u8; 32], nonce: &[u8; 24], sealed: &[u8]) -> Option<SecretBytes> {
     let (tag, body) = sealed.split_at_checked(TAG)?;
     let (mut stream, tagger) = secretbox(key, nonce);

@@ -804,4 +804,13 @@ mod tests {
         assert_eq!(layout.blob(&Digest::parse_hex(&layer).unwrap()).unwrap_err().check(), Check::BlobSize);
         assert_eq!(layout.blob(&Digest::of(b"not there")).unwrap(), None);
     }
+
+    /// SOURCE-SIZE: what is kept of a pipe, and what comes out of a decompressor, is bounded.
+    #[test]
+    fn streams_are_bounded() {
+        let refused = |result: Result<()>| result.unwrap_err().check();
+        assert!(check_source_size(limits::FILE).is_ok() && check_stream_size(limits::SOURCE_STREAM).is_ok());
+        assert_eq!(refused(check_source_size(limits::FILE + 1)), Check::SourceSize);
+        assert_eq!(refused(check_stream_size(limits::SOURCE_STREAM + 1)), Check::SourceSize);
+    }
 }

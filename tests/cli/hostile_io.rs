@@ -309,3 +309,16 @@ fn links_where_the_output_goes() {
     }
     assert_eq!(station.read("victim"), b"mine");
 }
+
+/// TERMINAL-FAILED: a result that nobody can read is no success.
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let station = Station::with_request();
+    let script = format!("exec {} inspect --digest request.tar > /dev/full", env!("CARGO_BIN_EXE_coldsign"));
+    let outcome =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(station.path(".")).output();
+    let outcome = outcome.unwrap();
+    let said = String::from_utf8(outcome.stderr).unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error[TERMINAL-FAILED]: terminal cannot be used: stdout\n"), "{said}");
+}

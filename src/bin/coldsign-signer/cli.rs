@@ -64,7 +64,7 @@ Example:
   cp /media/vault/keys/release.key /media/backup/
   coldsign-signer key check /media/backup/release.key")]
     Generate {
-        /// Its name: [a-z0-9][a-z0-9._-]{0,63}
+        /// Its name: a letter or digit (a-z, 0-9), then letters, digits, `.`, `_`, `-`
         name: String,
         #[command(flatten)]
         passphrase: PassphraseSource,

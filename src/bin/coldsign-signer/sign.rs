@@ -291,4 +291,24 @@ mod tests {
             assert!(before + room_for(request.request(), 2) >= after, "{name}");
         }
     }
+
+    /// OUT-READ-BACK: a medium that gives back other bytes, fewer or more is not trusted with a response.
+    #[test]
+    fn out_read_back_catches_a_lying_medium() {
+        let path = format!("{}/fixtures/format/single.response.tar", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(path).unwrap();
+        let response = Response::read(&bytes.clone().into()).unwrap();
+        let written = response.render();
+        let folder = tempfile::tempdir().unwrap();
+        let medium = folder.path().join("response.tar");
+        let mut other = bytes.clone();
+        other[700] ^= 1;
+        for lie in [&other[..], &bytes[..512], &[&bytes[..], &[0]].concat()] {
+            std::fs::write(&medium, lie).unwrap();
+            let refused = check_out_read_back(&medium, &written, &response).unwrap_err();
+            assert_eq!(refused.check(), Check::OutReadBack);
+        }
+        std::fs::write(&medium, &bytes).unwrap();
+        check_out_read_back(&medium, &written, &response).unwrap();
+    }
 }

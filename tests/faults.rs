@@ -1,0 +1,147 @@
+//! Checks that only fire when something beneath us lies: a key that signs wrongly, a destination that loses writes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use bytes::Bytes;
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::Result;
+use coldsign::format::evidence::Descriptor;
+use coldsign::format::reference::{Repository, Target};
+use coldsign::keys::public::PublicKey;
+use coldsign::keys::signing::Signer;
+use coldsign::response::Response;
+use coldsign::review::{Review, ReviewedRequest};
+use coldsign::secret::OsRandom;
+use coldsign::sign::{Forms, sign};
+use coldsign::terminal::Script;
+use coldsign::transfer::import::{Mode, Plan, Status, Wanted};
+use coldsign::transfer::layout_dir::LayoutDir;
+use coldsign::transfer::store::{Destinations, ManifestToPut, Sink, Store};
+
+fn fixture(name: &str) -> Bytes {
+    std::fs::read(format!("{}/fixtures/format/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap().into()
+}
+
+fn key() -> PublicKey {
+    PublicKey::from_pem(&fixture("one.pub")).unwrap()
+}
+
+fn approved(response: &Response) -> ReviewedRequest<'_> {
+    let digest = response.request().digest();
+    let review = Review::of(response.request());
+    review.approve(Some(&digest), "a test", &mut Script::without_terminal(), &mut OsRandom).unwrap()
+}
+
+/// Signs every message with the signature of another one.
+struct WrongKey {
+    public: PublicKey,
+    signature: Vec<u8>,
+}
+
+impl Signer for WrongKey {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.signature.clone())
+    }
+}
+
+#[test]
+fn sign_verify_catches_a_key_that_signs_wrongly() {
+    let signed = Response::read(&fixture("single.response.tar")).unwrap();
+    let public = key();
+    let statement = signed.signer(&public.id()).unwrap().statements()[&0].as_bytes().to_vec();
+    let request = Response::read(&fixture("single.request.tar")).unwrap();
+    let reviewed = approved(&request);
+    let wrong = WrongKey { public, signature: statement };
+    assert_eq!(sign(&reviewed, &request, &wrong, Forms::Sig).unwrap_err().check(), Check::SignVerify);
+    // The neighbour: the same signature over what it was made for.
+    assert_eq!(sign(&reviewed, &request, &wrong, Forms::Bundle).unwrap().count(), 1);
+}
+
+/// A layout directory that says yes to every `.sig` and keeps none.
+struct Forgetful<'a>(&'a LayoutDir);
+
+impl Store for Forgetful<'_> {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>> {
+        self.0.resolve(target)
+    }
+
+    fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        self.0.manifest(digest)
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        self.0.blob(digest)
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.0.referrers(subject)
+    }
+}
+
+impl Sink for Forgetful<'_> {
+    fn put_blob(&self, bytes: &[u8]) -> Result<()> {
+        self.0.put_blob(bytes)
+    }
+
+    fn put_signatures(&self, _: &Descriptor, _: &ManifestToPut<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        self.0.put_referrer(subject, manifest)
+    }
+}
+
+impl Destinations for Forgetful<'_> {
+    fn repository<'a>(&'a self, _: &Repository) -> Result<Box<dyn Sink + 'a>> {
+        Ok(Box::new(self))
+    }
+
+    fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
+        self.0.check_writable(repositories)
+    }
+
+    fn finish(&self) -> Result<bool> {
+        self.0.finish()
+    }
+}
+
+#[test]
+fn read_back_catches_a_destination_that_loses_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format/single"), folder.path());
+    let plan = |attach| {
+        let response = Response::read(&fixture("single.response.tar")).unwrap();
+        Plan::check(response, Wanted { keys: vec![key()], threshold: 1, attach, request: None }).unwrap()
+    };
+    let layout = LayoutDir::open(folder.path()).unwrap();
+    let outcome = plan(Forms::Sig).push(&Forgetful(&layout), Mode::Push).unwrap();
+    assert_eq!(outcome.count(Status::Failed), 1);
+    assert_eq!(
+        outcome.errors.iter().map(coldsign::error::Error::check).collect::<Vec<_>>(),
+        [Check::ReadBack]
+    );
+    // The neighbours: what it keeps comes back, and so does everything from a layout that keeps all.
+    assert_eq!(plan(Forms::Bundle).push(&Forgetful(&layout), Mode::Push).unwrap().count(Status::Failed), 0);
+    let layout = LayoutDir::open(folder.path()).unwrap();
+    assert_eq!(plan(Forms::Sig).push(&layout, Mode::Push).unwrap().count(Status::Failed), 0);
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(target).unwrap();
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
