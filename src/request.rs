@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::archive::{self, Blobs};
 use crate::format::document::{self, Item, RequestDocument, annotations_value};
 use crate::format::evidence::{
-    Config, Descriptor, Manifest, OCI_MANIFEST, check_evidence_platform, check_evidence_size,
+    Config, Descriptor, ImageManifest, Manifest, OCI_MANIFEST, check_evidence_platform, check_evidence_size,
 };
 use crate::format::json::canonical;
 use crate::format::layout::IndexBuilder;
@@ -235,7 +235,7 @@ impl Request {
     /// A carried image config, parsed; `None` where it is no image config.
     #[must_use]
     pub fn config(&self, digest: &Digest) -> Option<&Config> {
-        self.evidence.configs.get(digest)
+        self.evidence.config(digest)
     }
 
     /// Evidence, a payload or a statement, as received.
@@ -255,11 +255,12 @@ impl Request {
 #[derive(Debug, Default)]
 struct Evidence {
     manifests: HashMap<Digest, Node>,
-    configs: HashMap<Digest, Config>,
-    /// Manifests and configs that were parsed ahead on all cores, and not visited yet.
-    ahead: HashMap<(Digest, String), (Manifest, Option<Config>)>,
+    /// Configs, each once for every media type it is called by (OCI's or Docker's).
+    configs: HashMap<Digest, Vec<(String, Config)>>,
     /// Tops whose trees hold no two descriptors of one digest: a tree is looked through once, whatever it is called.
     agreed: HashSet<Digest>,
+    /// Manifests that were parsed ahead on all cores, and not visited yet.
+    ahead: HashMap<(Digest, String), Manifest>,
 }
 
 #[derive(Debug)]
@@ -279,21 +280,28 @@ struct Node {
 }
 
 impl Evidence {
-    /// Parses `subjects` ahead, on all cores. What cannot be parsed is left for the visit to refuse, in its order.
+    /// Parses `subjects` and their configs ahead, on all cores. What cannot be parsed is left for the visit to refuse, in
+    /// its order.
     fn parsed<'a>(subjects: impl Iterator<Item = &'a Descriptor>, blobs: &Blobs) -> Self {
         let subjects: HashMap<Digest, &Descriptor> =
             subjects.map(|subject| (subject.digest, subject)).collect();
         let parse = |(digest, subject): (Digest, &Descriptor)| {
             let manifest = Manifest::parse(blobs.get(&digest)?, subject).ok()?;
-            let config = match &manifest {
-                Manifest::Image(image) if image.has_image_config() => {
-                    Some(Config::parse(blobs.get(&image.config.digest)?, image).ok()?)
-                }
-                _ => None,
-            };
-            Some(((digest, subject.media_type.clone()), (manifest, config)))
+            Some(((digest, subject.media_type.clone()), manifest))
         };
-        Self { ahead: subjects.into_par_iter().filter_map(parse).collect(), ..Self::default() }
+        let ahead: HashMap<_, _> = subjects.into_par_iter().filter_map(parse).collect();
+        // A config is parsed once, however many manifests name it.
+        let images = ahead.values().filter_map(|manifest| match manifest {
+            Manifest::Image(image) if image.has_image_config() => Some((image.config.digest, image)),
+            _ => None,
+        });
+        let images: HashMap<Digest, &ImageManifest> = images.collect();
+        let parse = |(digest, image): (Digest, &ImageManifest)| {
+            let config = Config::parse(blobs.get(&digest)?, image).ok()?;
+            Some((digest, vec![(image.config.media_type.clone(), config)]))
+        };
+        let configs = images.into_par_iter().filter_map(parse).collect();
+        Self { configs, ahead, ..Self::default() }
     }
 
     /// What is signed of an image, depth first. The items follow one by one ([`Evidence::item`]): a reader stops at the
@@ -346,9 +354,9 @@ impl Evidence {
             .ok_or_else(|| Error::new(Check::EvidenceAbsent, descriptor.digest))?;
         let ahead = self.ahead.remove(&(descriptor.digest, descriptor.media_type.clone()));
         let size = u64::try_from(bytes.len()).ok();
-        let (manifest, config) = match ahead.filter(|_| size == Some(descriptor.size)) {
+        let manifest = match ahead.filter(|_| size == Some(descriptor.size)) {
             Some(parsed) => parsed,
-            None => (Manifest::parse(bytes, descriptor)?, None),
+            None => Manifest::parse(bytes, descriptor)?,
         };
         let mut node = Node {
             manifest,
@@ -365,8 +373,14 @@ impl Evidence {
                 let bytes = blobs.get(&digest).ok_or_else(|| Error::new(Check::EvidenceAbsent, digest))?;
                 node.evidence.insert(digest);
                 if image.has_image_config() {
-                    let config = config.map_or_else(|| Config::parse(bytes, image), Ok)?;
-                    self.configs.insert(digest, config);
+                    let parsed = self.configs.entry(digest).or_default();
+                    let same = parsed.iter().find(|(media_type, _)| *media_type == image.config.media_type);
+                    if let Some((_, config)) = same {
+                        config.check_fits(bytes, image)?;
+                    } else {
+                        let config = Config::parse(bytes, image)?;
+                        parsed.push((image.config.media_type.clone(), config));
+                    }
                 } else {
                     check_evidence_size(bytes, &image.config).map_err(|error| error.within(digest))?;
                 }
@@ -409,13 +423,18 @@ impl Evidence {
         Ok(())
     }
 
+    fn config(&self, digest: &Digest) -> Option<&Config> {
+        // Whatever it is called, the same bytes say the same.
+        self.configs.get(digest)?.first().map(|(_, config)| config)
+    }
+
     fn check_platform(&self, child: &crate::format::evidence::Child) -> Result<()> {
         let Some(Node { manifest: Manifest::Image(image), .. }) =
             self.manifests.get(&child.descriptor.digest)
         else {
             return Ok(());
         };
-        match self.configs.get(&image.config.digest).filter(|_| image.has_image_config()) {
+        match self.config(&image.config.digest).filter(|_| image.has_image_config()) {
             Some(config) => check_evidence_platform(child, config),
             None => Ok(()),
         }

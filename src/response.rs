@@ -445,13 +445,10 @@ impl Reader {
         // Each once, before any work: an index that names one a thousand times is not one that we render.
         let mut seen = HashSet::new();
         let place = |(digest, name): (&Digest, &Option<String>)| {
-            let group =
-                name.as_ref().and_then(|name| groups.get(name)).copied().filter(|group| seen.insert(*group));
-            let refuse = || {
-                Error::new(Check::LayoutIndex, digest)
-                    .detail("an entry that is no item and no .sig, or one too many")
-            };
-            Ok((*digest, group.ok_or_else(refuse)?))
+            let group = name.as_ref().and_then(|name| groups.get(name)).copied();
+            let refuse = |why: &str| Error::new(Check::LayoutIndex, digest).detail(why);
+            let group = group.ok_or_else(|| refuse("an entry that is no item and no .sig"))?;
+            if seen.insert(group) { Ok((*digest, group)) } else { Err(refuse("a .sig's entry stands twice")) }
         };
         let places: Vec<(Digest, usize)> =
             plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;

@@ -202,6 +202,13 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether it is the config of `image` too: what [`Config::parse`] demands of the two together, for a config that was
+    /// read from `bytes` under the same media type.
+    pub fn check_fits(&self, bytes: &[u8], image: &ImageManifest) -> Result<()> {
+        check_evidence_size(bytes, &image.config).map_err(|error| error.within(image.config.digest))?;
+        check_evidence_layers(self, image)
+    }
+
     fn read(bytes: &[u8], image: &ImageManifest) -> Result<Self> {
         check_evidence_size(bytes, &image.config)?;
         let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Folded)?;
