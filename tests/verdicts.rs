@@ -14,6 +14,7 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
+use coldsign::format::statement::{self, Statement};
 use coldsign::keys::public::PublicKey;
 use coldsign::verify::{Demand, FoundSig, Valid, Verdict, Verifier, conclude};
 use serde_json::Value;
@@ -231,5 +232,58 @@ fn logged_bundles_are_not_counted_unchecked() {
     }
     for logged in ["\"tlogEntries\":[{}]", "\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}"] {
         assert_eq!(judge(&with(logged)).unwrap_err().check(), Check::BundleLog, "{logged}");
+    }
+}
+
+/// What two readers could read in two ways does not count: what cosign 2.6.5 and 3.1.3 refused when they were asked
+/// (`Layers` beside `layers`, false `data`, a timestamp that is no JSON, unknown members of a statement), and its like.
+#[test]
+fn lax_manifests_do_not_count() {
+    let cases = cases("sig");
+    let base = cases["cases"].as_array().unwrap().iter().find(|case| case["name"] == "base-name-only-ref");
+    let base = base.unwrap();
+    let manifest = text(base, "manifest_raw");
+    let bytes = Bytes::from(STANDARD.decode(text(&base["layers"][0], "payload_b64")).unwrap());
+    let payloads = BTreeMap::from([(Digest::of(&bytes), bytes.clone())]);
+    let demand = demand(&folder("sig/k.pub"), &Value::Null);
+    let judged = |manifest: &str| {
+        assert!(serde_json::from_str::<Value>(manifest).is_ok(), "{manifest}");
+        judge(OCI_MANIFEST, manifest.as_bytes(), &payloads, &subject(&cases), &demand)
+    };
+    let in_layer =
+        |member: &str| manifest.replace("\"annotations\":{", &format!("{member},\"annotations\":{{"));
+    let annotated = |name: &str, value: &str| {
+        let pair = format!("\"annotations\":{{\"{name}\":{}", Value::from(value));
+        manifest.replace("\"annotations\":{", &format!("{pair},"))
+    };
+    let good = format!("\"data\":\"{}\"", STANDARD.encode(&bytes));
+    let timestamp = "dev.sigstore.cosign/rfc3161timestamp";
+    for good in [
+        manifest.to_owned(),
+        in_layer(&good),
+        annotated(timestamp, ""),
+        annotated(timestamp, "{\"SignedRFC3161Timestamp\":\"AAAA\"}"),
+        annotated("dev.sigstore.cosign/chain", ""),
+    ] {
+        judged(&good).unwrap_or_else(|error| panic!("{good}: {error:?}"));
+    }
+    for (bad, check) in [
+        (manifest.replacen('{', "{\"Layers\":[],", 1), Check::SigManifestKind),
+        (in_layer("\"data\":\"AAAA\""), Check::SigLayerType),
+        (in_layer("\"Digest\":\"x\""), Check::SigLayerType),
+        (annotated(timestamp, "x"), Check::SigLog),
+        (annotated(timestamp, "{}"), Check::SigLog),
+        (annotated("dev.sigstore.cosign/chain", "x"), Check::SigCertificate),
+    ] {
+        assert!(bad != manifest);
+        assert_eq!(judged(&bad).unwrap_err().check(), check, "{bad}");
+    }
+    let statement = String::from_utf8(statement::render(&subject(&cases), &BTreeMap::new())).unwrap();
+    Statement::parse(statement.as_bytes()).unwrap();
+    for bad in [
+        statement.replacen('{', "{\"more\":1,", 1),
+        statement.replacen("{\"digest\"", "{\"more\":1,\"digest\"", 1),
+    ] {
+        assert_eq!(Statement::parse(bad.as_bytes()).unwrap_err().check(), Check::BundleSyntax, "{bad}");
     }
 }

@@ -208,8 +208,8 @@ fn names() -> BTreeMap<&'static str, Forge> {
         ("\"\\", "\"\\/"),
         ("\u{1f600}", "1"),
         ("\u{fb33}", "2"),
-        ("creator", "x"),
-        ("timestamp", "now"),
+        ("Creator", "x"),
+        ("timestamps", "now"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .to_vec();

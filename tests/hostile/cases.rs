@@ -931,6 +931,20 @@ fn strings(cases: &mut Cases) {
     // Bytes count, not characters.
     let wide = "\u{20ac}".repeat(1365);
     cases.pair("document-string.note-long-wide", noted(&format!("{wide}x")), noted(&format!("{wide}xx")));
+    for name in ["creator", "timestamp", "Issuer", "Subject", "Bundle", "RFC3161Timestamp"] {
+        let stem = format!("document-reserved.{}", name.to_ascii_lowercase());
+        cases.pair(&stem, annotated(&format!("{name}s"), "x"), annotated(name, "x"));
+    }
+    let unknown = |names: Vec<String>| {
+        let mut forge = request();
+        forge.optional = names.into_iter().map(|name| (name, json!(1))).collect();
+        forge
+    };
+    let numbered = |count: usize| (0..count).map(|number| format!("n{number:03}")).collect();
+    cases.pair("document-items.unknown", unknown(numbered(256)), unknown(numbered(257)));
+    let named = |name: &str| unknown(vec![name.to_owned()]);
+    cases.pair("document-string.unknown-escape", named("A[2J"), named("A\u{1b}[2J"));
+    cases.pair("document-string.unknown-long", named(&long), named(&format!("{long}x")));
     cases.pair("document-string.key-empty", annotated("env", ""), annotated("", "prod"));
     let many = |count: usize| {
         let mut forge = request();
@@ -1147,6 +1161,17 @@ fn items(cases: &mut Cases) {
         Forge::new(vec![tagged("registry.example/app", image("amd64")), tagged("registry.example/base", top)])
     };
     cases.pair("item-destination.tag", two(image("amd64")), two(image("arm64")));
+    // One place in two spellings: the letter case of the host, the port of https.
+    let spelled = |host: &str, top: Node| {
+        let second =
+            Image { identity: "registry.example/base".to_owned(), ..named(&format!("{host}/app:1.4"), top) };
+        let first = tagged("registry.example/app", image("amd64"));
+        Forge::new(if host.starts_with('R') { vec![second, first] } else { vec![first, second] })
+    };
+    for (variant, host) in [("host-case", "Registry.example"), ("host-port", "registry.example:443")] {
+        let stem = format!("item-destination.{variant}");
+        cases.pair(&stem, spelled(host, image("amd64")), spelled(host, image("arm64")));
+    }
     let share = |identity: &str| {
         let mut forge = request_of_two();
         forge.images.iter_mut().for_each(|image| image.identity = identity.to_owned());
@@ -1594,6 +1619,8 @@ fn evidence_meaning(cases: &mut Cases) {
         ("simple-signing", "application/vnd.dev.cosign.simplesigning.v1+json"),
         ("bundle", "application/vnd.dev.sigstore.bundle.v0.3+json"),
         ("bundle-old", "application/vnd.dev.sigstore.bundle+json;version=0.1"),
+        ("simple-signing-capitals", "application/vnd.dev.cosign.SimpleSigning.v1+json"),
+        ("simple-signing-parameter", "application/vnd.dev.cosign.simplesigning.v1+json; a=b"),
     ] {
         let hostile = manifest("application/vnd.oci.image.layer.v1.tar+gzip", media_type);
         cases.pair(&format!("evidence-signature.{variant}"), good(), hostile);

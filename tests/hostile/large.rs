@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coldsign::check::Check;
@@ -15,9 +14,6 @@ use coldsign::response::Response;
 
 use crate::forge::{Blobs, Forge, Image, Key, Member, Node, OCI_INDEX, OCI_MANIFEST, Part, Tar};
 use crate::plans::{CONFIG, MANIFEST, image, named, of, request, response};
-
-/// Without a bound these files take minutes or hours, with it a second or two where nothing is optimised.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
 fn refused(forge: &Forge, check: Check) {
@@ -179,9 +175,7 @@ fn the_response_would_be_too_large() {
     accepted(&plan(125));
     refused(&plan(126), Check::RequestSize);
     // The worst for readers that compare each with each.
-    let start = Instant::now();
     refused(&plan(9_999), Check::RequestSize);
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -251,11 +245,9 @@ fn too_many_manifests_below() {
 #[test]
 fn an_index_bomb_costs_what_it_weighs() {
     // Four levels, each naming the one below 20,000 times: 160,000,000,000,000,000 ways to the bottom.
-    let start = Instant::now();
     let bomb = |depth: usize| (0..depth).fold(image("amd64"), |below, _| over(&vec![&below; 20_000], &[]));
     accepted(&of(bomb(4)));
     refused(&of(bomb(5)), Check::EvidenceDepth);
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -288,11 +280,9 @@ fn many_names_of_one_heavy_image() {
         subject: subject.clone(),
     };
     let blobs = [heavy.bytes.clone(), b"{}".to_vec()].map(|bytes| (Digest::of(&bytes), bytes));
-    let start = Instant::now();
     let built = Request::build((0..5_000).map(spec).collect(), BTreeMap::from(blobs), None).unwrap();
     let bytes = Response::unsigned(built.request).render().to_bytes();
     assert_eq!(Response::read(&bytes).unwrap().request().items().len(), 5_000);
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -321,11 +311,9 @@ fn many_manifests_of_one_heavy_config() {
         .chain([&config.clone().into_bytes()])
         .map(|bytes| (Digest::of(bytes), bytes.clone()))
         .collect();
-    let start = Instant::now();
     let built = Request::build(specs, blobs, None).unwrap();
     let bytes = Response::unsigned(built.request).render().to_bytes();
     assert_eq!(Response::read(&bytes).unwrap().request().items().len(), 900);
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -360,7 +348,15 @@ fn a_small_file_that_promises_much() {
             }
         });
     let bytes = Bytes::from(forge.write());
-    let start = Instant::now();
     assert_eq!(Response::read(&bytes).unwrap_err().check(), Check::ItemList);
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_document_of_too_many_values() {
+    let values = |text: &str| coldsign::format::json::Value::parse_document(text.as_bytes());
+    // The array counts too.
+    let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
+    values(&zeros(4_000_000)).unwrap();
+    let refused = values(&zeros(4_000_001)).unwrap_err();
+    assert_eq!((refused.check(), refused.exit()), (Check::JsonSize, Check::JsonSize.exit()));
 }

@@ -101,8 +101,14 @@ fn each_is_refused_by_its_check_and_its_neighbour_is_accepted() {
 }
 
 /// Checks whose hostile files are too large to keep: `large` makes them in memory.
-const LARGE: [Check; 5] =
-    [Check::FileSize, Check::ArchiveBlobs, Check::BlobSize, Check::RequestSize, Check::ResponseKeys];
+const LARGE: [Check; 6] = [
+    Check::FileSize,
+    Check::ArchiveBlobs,
+    Check::BlobSize,
+    Check::JsonSize,
+    Check::RequestSize,
+    Check::ResponseKeys,
+];
 
 #[test]
 fn each_check_of_a_file_has_a_fixture() {
