@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Display};
 
+use rayon::prelude::*;
+
 use crate::check::Check;
 use crate::exit::Exit;
 
@@ -109,4 +111,9 @@ impl StdError for Error {
             source
         })
     }
+}
+
+/// Every result, or the first error in the order of the input: which core was faster decides no verdict.
+pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    results.collect::<Vec<_>>().into_iter().collect()
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::check::Check;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Blobs};
 use crate::format::document::{self, Item, RequestDocument, annotations_value};
 use crate::format::evidence::{
@@ -123,6 +123,7 @@ impl Request {
         let mut items: Vec<Item> = Vec::new();
         let mut seen = HashSet::new();
         let mut left_out = Vec::new();
+        let mut rendered = Vec::new();
         for image in &images {
             document::check_annotations(&image.annotations, &image.destination.to_string())?;
             let called = Called::of(image);
@@ -133,18 +134,20 @@ impl Request {
                     continue;
                 }
                 let number = u64::try_from(items.len() + 1).unwrap_or(u64::MAX);
-                items.push(Item { number, ..evidence.item(image, subject)? });
+                let payload = payload::render(&image.identity, &subject.digest, &image.annotations);
+                let statement = statement::render(&subject.digest, &image.annotations);
+                let signed = (
+                    Descriptor::of(payload::MEDIA_TYPE, &payload),
+                    Descriptor::of(statement::MEDIA_TYPE, &statement),
+                );
+                rendered.extend([(signed.0.digest, payload), (signed.1.digest, statement)]);
+                items.push(Item { number, ..evidence.item(image, subject, signed)? });
                 document::check_document_items(items.len(), limits::ITEMS, "items")?;
                 seen.insert(sameness);
             }
         }
         document::check_document_items(items.len(), limits::ITEMS, "items")?;
-        for item in &items {
-            let payload = payload::render(&item.identity, &item.subject.digest, &item.annotations);
-            let statement = statement::render(&item.subject.digest, &item.annotations);
-            blobs.insert(item.payload.digest, payload.into());
-            blobs.insert(item.statement.digest, statement.into());
-        }
+        blobs.extend(rendered.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))));
         let document = RequestDocument { items, note, unknown: Vec::new() };
         let bytes = Bytes::from(document.render());
         let request = Self::of_document(document, bytes, blobs)?;
@@ -163,10 +166,12 @@ impl Request {
         let images = check_item_list(&document, &blobs, &mut evidence)?;
         check_item_destination(&document)?;
         check_item_identity(&document, &images)?;
-        let mut wanted: BTreeSet<Digest> = BTreeSet::new();
-        for item in &document.items {
+        in_order(document.items.par_iter().map(|item| {
             check_item_payload(item, &blobs)?;
-            check_item_statement(item, &blobs)?;
+            check_item_statement(item, &blobs)
+        }))?;
+        let mut wanted: HashSet<Digest> = HashSet::new();
+        for item in &document.items {
             wanted.extend(item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]));
         }
         blobs.retain(|digest, _| wanted.contains(digest));
@@ -316,23 +321,19 @@ impl Evidence {
         Ok(order)
     }
 
-    /// The item of a manifest of an image, its number left at 0.
-    fn item(&self, image: &ImageSpec, subject: Descriptor) -> Result<Item> {
+    /// The item of a manifest of an image, its number left at 0; payload and statement are somebody else's to check.
+    fn item(&self, image: &ImageSpec, subject: Descriptor, signed: (Descriptor, Descriptor)) -> Result<Item> {
         let node = self.node(&subject.digest)?;
-        let destination = destination_of(image, &subject);
-        let payload = payload::render(&image.identity, &subject.digest, &image.annotations);
-        let statement = statement::render(&subject.digest, &image.annotations);
-        check_rendered_size(&payload, &image.destination)?;
-        check_rendered_size(&statement, &image.destination)?;
+        let (payload, statement) = signed;
         Ok(Item {
             number: 0,
-            destination,
+            destination: destination_of(image, &subject),
             identity: image.identity.clone(),
             annotations: image.annotations.clone(),
             evidence: node.evidence.iter().copied().collect(),
             unseen: node.unseen.iter().copied().collect(),
-            payload: Descriptor::of(payload::MEDIA_TYPE, &payload),
-            statement: Descriptor::of(statement::MEDIA_TYPE, &statement),
+            payload,
+            statement,
             subject,
         })
     }
@@ -528,10 +529,10 @@ fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evi
                 let missing = Error::new(Check::ItemList, format!("item {number}"));
                 return Err(missing.detail("it follows from the image, and is not in the document"));
             };
-            let derived = Item { number, ..evidence.item(&image, subject)? };
+            let signed = (item.payload.clone(), item.statement.clone());
+            let derived = Item { number, ..evidence.item(&image, subject, signed)? };
             check_item_unseen(item, &derived)?;
             check_item_evidence(item, &derived)?;
-            check_item_digests(item, &derived)?;
             if *item != derived {
                 return Err(wrong(item).detail("it is not the one that follows from the image"));
             }
@@ -565,25 +566,11 @@ fn check_item_evidence(item: &Item, derived: &Item) -> Result<()> {
     Err(Error::new(Check::ItemEvidence, format!("item {}", item.number)))
 }
 
-/// ITEM-PAYLOAD, ITEM-STATEMENT for the descriptors: those of the bytes that we render.
-fn check_item_digests(item: &Item, derived: &Item) -> Result<()> {
-    let same = item.destination == derived.destination
-        && item.identity == derived.identity
-        && item.annotations == derived.annotations
-        && item.subject == derived.subject;
-    if same && item.payload != derived.payload {
-        return Err(Error::new(Check::ItemPayload, format!("item {}", item.number)));
-    }
-    if same && item.statement != derived.statement {
-        return Err(Error::new(Check::ItemStatement, format!("item {}", item.number)));
-    }
-    Ok(())
-}
-
 /// ITEM-PAYLOAD: the payload that is signed is the one that we render.
 fn check_item_payload(item: &Item, blobs: &Blobs) -> Result<()> {
     let rendered = payload::render(&item.identity, &item.subject.digest, &item.annotations);
-    if blobs.get(&item.payload.digest).is_some_and(|bytes| *bytes == rendered) {
+    check_rendered_size(&rendered, &item.destination)?;
+    if is_rendered(&item.payload, payload::MEDIA_TYPE, &rendered, blobs) {
         return Ok(());
     }
     Err(Error::new(Check::ItemPayload, format!("item {}", item.number)))
@@ -592,10 +579,17 @@ fn check_item_payload(item: &Item, blobs: &Blobs) -> Result<()> {
 /// ITEM-STATEMENT: the statement that is signed is the one that we render.
 fn check_item_statement(item: &Item, blobs: &Blobs) -> Result<()> {
     let rendered = statement::render(&item.subject.digest, &item.annotations);
-    if blobs.get(&item.statement.digest).is_some_and(|bytes| *bytes == rendered) {
+    check_rendered_size(&rendered, &item.destination)?;
+    if is_rendered(&item.statement, statement::MEDIA_TYPE, &rendered, blobs) {
         return Ok(());
     }
     Err(Error::new(Check::ItemStatement, format!("item {}", item.number)))
+}
+
+/// Whether a descriptor is that of these bytes, and the bytes are those of the file.
+fn is_rendered(descriptor: &Descriptor, media_type: &str, rendered: &[u8], blobs: &Blobs) -> bool {
+    Descriptor::of(media_type, rendered) == *descriptor
+        && blobs.get(&descriptor.digest).is_some_and(|bytes| *bytes == rendered)
 }
 
 /// ITEM-DESTINATION: a destination by digest names the subject's, one by tag is named by one digest only.

@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::check::Check;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Archive, Blobs};
 use crate::format::document::{self, ResponseDocument};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
@@ -27,7 +28,7 @@ use crate::verify::{Known, VerifiedSignature};
 /// keys a person trusts is another question.
 #[derive(Debug)]
 pub struct Response {
-    request: Request,
+    request: Arc<Request>,
     signers: BTreeMap<Digest, Signer>,
 }
 
@@ -123,13 +124,19 @@ impl Response {
     /// A request that nobody signed yet.
     #[must_use]
     pub fn unsigned(request: Request) -> Self {
-        Self { request, signers: BTreeMap::new() }
+        Self { request: Arc::new(request), signers: BTreeMap::new() }
     }
 
     /// Reads a request or a response: strict archive, self-consistent request, every signature verified by the keys
     /// that the file names, everything else rendered again and equal.
     pub fn read(file: &Bytes) -> Result<Self> {
         Reader::open(file)?.read(None)
+    }
+
+    /// The request digest of a request or response, without a look at what it asks for: for comparing it with that of a
+    /// file that is read whole. The archive is strict and its blobs are hashed.
+    pub fn read_digest(file: &Bytes) -> Result<Digest> {
+        Ok(Digest::of(Reader::open(file)?.request_document()?))
     }
 
     /// Reads what was just written from `self`: signatures that stand in `self` need not be verified again.
@@ -362,9 +369,15 @@ impl Reader {
     }
 
     fn read(self, known: Option<&Response>) -> Result<Response> {
-        let request = self.request()?;
-        let known = known.filter(|known| known.request.digest() == request.digest());
-        let mut response = Response::unsigned(request);
+        let document = self.request_document()?;
+        let known = known.filter(|known| known.request.document() == document);
+        let request = match known {
+            // The same document over blobs that hash to their names says the same; what is missing or more is found
+            // below.
+            Some(known) => Arc::clone(&known.request),
+            None => Arc::new(Request::read(document.clone(), self.archive.blobs.clone())?),
+        };
+        let mut response = Response { request, signers: BTreeMap::new() };
         let keys = self.keys(&response.request)?;
         let sigs = self.sigs(&response, &keys, known)?;
         let bundles = self.bundles(&response, &keys, known)?;
@@ -404,12 +417,11 @@ impl Reader {
         Err(Error::new(check, manifest))
     }
 
-    fn request(&self) -> Result<Request> {
+    fn request_document(&self) -> Result<&Bytes> {
         let Some(Entry::Request(manifest)) = self.entries.first() else {
             return Err(Error::new(Check::FileKind, ""));
         };
-        let document = self.document(manifest, document::REQUEST, Check::RequestManifest)?;
-        Request::read(document.clone(), self.archive.blobs.clone())
+        self.document(manifest, document::REQUEST, Check::RequestManifest)
     }
 
     /// RESPONSE-REQUEST, RESPONSE-KEY, RESPONSE-KEYS: who signed, by the file's own word.
@@ -600,11 +612,6 @@ fn check_signature_encoding(keys: &[PublicKey], message: &[u8], signature: &[u8]
         return Err(Error::new(Check::SignatureEncoding, "").detail("it is not in DER"));
     }
     Ok(())
-}
-
-/// Every result, or the first error in the order of the input: which core was faster decides no verdict.
-pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
-    results.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn keep_smaller<P: Ord>(

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use crate::check::Check;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_order};
 use crate::keys::public::PublicKey;
 use crate::keys::signing::Signer;
-use crate::response::{PayloadPlace, Response, in_order};
+use crate::response::{PayloadPlace, Response};
 use crate::review::ReviewedRequest;
 use crate::verify::VerifiedSignature;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use coldsign::check::Check;
 use coldsign::combine::combine;
+use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::files::Output;
 use coldsign::keys::public::PublicKey;
@@ -22,6 +23,12 @@ pub(crate) struct NamedKey {
 pub(crate) fn read(path: &Path) -> Result<Response> {
     let bytes = files::read(path, limits::FILE)?;
     Response::read(&bytes.into()).map_err(|error| error.within(path.display()))
+}
+
+/// The request digest of a request or a response.
+pub(crate) fn read_digest(path: &Path) -> Result<Digest> {
+    let bytes = files::read(path, limits::FILE)?;
+    Response::read_digest(&bytes.into()).map_err(|error| error.within(path.display()))
 }
 
 /// Reads responses to one request and unites them.

@@ -24,7 +24,7 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     let report = asked.report.as_deref().map(|report| open_report(report, console)).transpose()?;
     let keys = files::read_keys(&asked.keys).map_err(nothing_pushed)?;
     let request = match &asked.request {
-        Some(path) => Some(files::read(path).map_err(nothing_pushed)?.request().digest()),
+        Some(path) => Some(files::read_digest(path).map_err(nothing_pushed)?),
         None => asked.request_digest,
     };
     let response = read_responses(asked).map_err(nothing_pushed)?;

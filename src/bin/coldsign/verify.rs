@@ -19,7 +19,8 @@ use coldsign::transfer::entries::Picked;
 use coldsign::transfer::layout::Layout;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::{annotations, gather, list};
-use coldsign::verify::{Claims, Demand, Form, Valid, Verifier, conclude};
+use coldsign::verify::{Claims, Demand, Form, Known, Valid, Verifier, conclude};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cli::{Format, Verify};
@@ -37,10 +38,13 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     if images.is_empty() {
         return Err(Error::new(Check::ListEmpty, ""));
     }
+    images.iter().try_for_each(|image| layouts.open(&image.place).map(|_| ()))?;
+    let verifier = Verifier::knowing(std::mem::take(&mut layouts.known));
+    let judged: Vec<_> = images.par_iter().map(|image| image.judge(&layouts, &verifier, &demand)).collect();
     let mut exit = Exit::Done;
     let mut good = 0;
-    for image in &images {
-        match image.judge(&mut layouts, &demand) {
+    for (image, judged) in images.iter().zip(judged) {
+        match judged {
             Ok(judged) => {
                 good += image.digests.len();
                 if in_rows {
@@ -101,13 +105,16 @@ struct Image {
     absent: Option<Error>,
 }
 
-/// Layouts that were opened, each once.
+/// Layouts that were opened, each once, and signatures that are known to be good from files that were read whole.
 #[derive(Default)]
-struct Layouts(HashMap<Location, Layout>);
+struct Layouts {
+    open: HashMap<Location, Layout>,
+    known: Known,
+}
 
 impl Layouts {
     fn open(&mut self, place: &Location) -> Result<&Layout> {
-        Ok(match self.0.entry(place.clone()) {
+        Ok(match self.open.entry(place.clone()) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(vacant) => vacant.insert(place.open()?),
         })
@@ -127,6 +134,7 @@ fn from_sources(sources: &[String], layouts: &mut Layouts) -> Result<(Vec<Image>
             && let Some(response) = strict(path)?
         {
             in_rows = true;
+            layouts.known.extend(response.known());
             images.extend(Image::of_request(response.request(), place));
         } else {
             let found = layouts.open(place)?.images();
@@ -166,6 +174,7 @@ fn from_file(from: &Path, places: &[String], layouts: &mut Layouts) -> Result<Ve
         },
         _ => return Err(Error::new(Check::Usage, "--from").detail("the images of one file are in one place")),
     };
+    layouts.known.extend(file.known());
     Ok(Image::of_request(file.request(), &place).collect())
 }
 
@@ -229,17 +238,23 @@ impl Image {
     }
 
     /// What verified; or the first failure, and how many digests failed.
-    fn judge(&self, layouts: &mut Layouts, demand: &Demand) -> Result<Judged, (Error, usize)> {
+    fn judge(
+        &self,
+        layouts: &Layouts,
+        verifier: &Verifier,
+        demand: &Demand,
+    ) -> Result<Judged, (Error, usize)> {
         if let Some(absent) = &self.absent {
             let error = absent.details().fold(Error::new(absent.check(), absent.at()), Error::detail);
             return Err((error, 0));
         }
-        let layout = layouts.open(&self.place).map_err(|error| (error, self.digests.len()))?;
+        let layout =
+            layouts.open.get(&self.place).expect("every place is opened before its images are judged");
         let mut judged = Judged::default();
         let mut failed = 0;
         let mut first = None;
         for digest in &self.digests {
-            let verdicts = gather::judge(layout, digest, &Verifier::default(), demand);
+            let verdicts = gather::judge(layout, digest, verifier, demand);
             for verdict in &verdicts {
                 *judged.found.entry(verdict.form).or_default() += 1;
             }
