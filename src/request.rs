@@ -119,6 +119,7 @@ impl Request {
         }
         let mut images = images;
         images.sort_by_key(sort_key);
+        check_two_for_one_name(&images)?;
         let mut evidence = Evidence::parsed(images.iter().map(|image| &image.subject), &blobs);
         let mut items: Vec<Item> = Vec::new();
         let mut seen = HashSet::new();
@@ -590,6 +591,21 @@ fn check_item_statement(item: &Item, blobs: &Blobs) -> Result<()> {
 fn is_rendered(descriptor: &Descriptor, media_type: &str, rendered: &[u8], blobs: &Blobs) -> bool {
     Descriptor::of(media_type, rendered) == *descriptor
         && blobs.get(&descriptor.digest).is_some_and(|bytes| *bytes == rendered)
+}
+
+/// ITEM-DESTINATION before items are derived: two images that are to have one name.
+fn check_two_for_one_name(images: &[ImageSpec]) -> Result<()> {
+    let mut tagged: HashMap<&Destination, &Digest> = HashMap::new();
+    for image in images.iter().filter(|image| image.destination.tag().is_some()) {
+        let digest = *tagged.entry(&image.destination).or_insert(&image.subject.digest);
+        if *digest != image.subject.digest {
+            return Err(Error::new(Check::ItemDestination, &image.destination)
+                .detail("two images are given this name")
+                .detail(digest)
+                .detail(image.subject.digest));
+        }
+    }
+    Ok(())
 }
 
 /// ITEM-DESTINATION: a destination by digest names the subject's, one by tag is named by one digest only.

@@ -133,10 +133,12 @@ impl Response {
         Reader::open(file)?.read(None)
     }
 
-    /// The request digest of a request or response, without a look at what it asks for: for comparing it with that of a
-    /// file that is read whole. The archive is strict and its blobs are hashed.
-    pub fn read_digest(file: &Bytes) -> Result<Digest> {
-        Ok(Digest::of(Reader::open(file)?.request_document()?))
+    /// The request digest of a request or response, and whether it is a response, without a look at what it asks for: for
+    /// comparing it with that of a file that is read whole. The archive is strict and its blobs are hashed.
+    pub fn read_digest(file: &Bytes) -> Result<(Digest, bool)> {
+        let reader = Reader::open(file)?;
+        let signed = reader.entries.iter().any(|entry| matches!(entry, Entry::Response(_)));
+        Ok((Digest::of(reader.request_document()?), signed))
     }
 
     /// Reads what was just written from `self`: signatures that stand in `self` need not be verified again.

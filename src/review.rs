@@ -64,7 +64,8 @@ impl<'r> Review<'r> {
         if unseen > 0 {
             let numbers = self.numbers(|image| image.unseen > 0);
             let what = counted(unseen, "child manifest", "child manifests");
-            lines.extend(sentence("NOT SEEN: ", &format!("{what}, in images {numbers}")));
+            let images = if numbers.bytes().all(|byte| byte.is_ascii_digit()) { "image" } else { "images" };
+            lines.extend(sentence("NOT SEEN: ", &format!("{what}, in {images} {numbers}")));
         }
         let destinations = || self.request.items().iter().map(|item| item.destination.repository());
         let repositories: BTreeSet<String> = destinations().map(ToString::to_string).collect();
@@ -180,7 +181,8 @@ impl<'r> Review<'r> {
             .collect();
         let first = "look twice: ";
         if looks.is_empty() {
-            return vec![format!("{first}at nothing")];
+            let unseen = self.images.iter().any(|image| image.unseen > 0);
+            return if unseen { Vec::new() } else { vec![format!("{first}at nothing")] };
         }
         let mut lines: Vec<String> = Vec::new();
         for look in looks {
@@ -275,8 +277,13 @@ fn check_challenge(digest: &Digest, console: &mut dyn Console, random: &mut dyn 
         let typed = loop {
             console.drop_typed_ahead()?;
             let typed = console.ask("> ")?;
-            if !typed.trim().is_empty() {
-                break typed;
+            match words::count(&typed) {
+                Some(0) => {}
+                // Another number of words is a slip, not an answer.
+                Some(given) if given != ASKED => {
+                    console.say(&format!("{ASKED} words are asked for, {given} given"))?;
+                }
+                _ => break typed,
             }
         };
         if typed.trim().eq_ignore_ascii_case("q") {

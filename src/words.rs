@@ -27,11 +27,29 @@ pub fn table(digest: &Digest) -> Vec<String> {
     rows.iter().enumerate().map(line).collect()
 }
 
-/// Whether a person typed exactly these words; letter case and blanks do not matter.
+/// How many words of the list were typed, where nothing else was; `None` where something is no word of it.
+#[must_use]
+pub fn count(typed: &str) -> Option<usize> {
+    let is_word = |word: &str| {
+        [EVEN, ODD]
+            .iter()
+            .any(|list| list.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(word)))
+    };
+    let words = || {
+        typed
+            .split(|letter: char| letter.is_ascii_whitespace() || letter == ',')
+            .filter(|word| !word.is_empty())
+    };
+    words().all(is_word).then(|| words().count())
+}
+
+/// Whether a person typed exactly these words; letter case, blanks and commas do not matter.
 #[must_use]
 pub fn same(typed: &str, words: &[&str]) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = char> {
-        text.chars().filter(|letter| !letter.is_ascii_whitespace()).map(|letter| letter.to_ascii_lowercase())
+        text.chars()
+            .filter(|letter| !letter.is_ascii_whitespace() && *letter != ',')
+            .map(|letter| letter.to_ascii_lowercase())
     }
     letters(typed).eq(words.iter().flat_map(|word| letters(word)))
 }

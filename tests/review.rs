@@ -181,7 +181,7 @@ fn second_looks_come_first() {
     let request = requests.build(None);
     let review = Review::of(&request);
     let expected = "\
-NOT SEEN: 1 child manifest, in images 5
+NOT SEEN: 1 child manifest, in image 5
 5 images, 11 items, 5 repositories, 2 registries
 all items: release=\"2026.18\"
 look twice: artifact: 4    attached to another manifest: 3
@@ -290,10 +290,13 @@ ok: paper and stick agree
 fn three_wrong_answers_end_it() {
     let (requests, _) = two_platforms();
     let request = requests.build(None);
-    let (approved, screen, _) = at_terminal(&request, &[Some("trouble Yucatan"), Some(""), Some("x"), None]);
+    let (approved, screen, _) =
+        at_terminal(&request, &[Some("wrong"), Some(""), Some("trouble Yucatan"), Some("x"), None]);
     assert_eq!(approved, Ok(request.digest()), "{screen}");
     for part in [
         "these are not the words of this request (attempt 1 of 3)\nWords 7, 8, 9, 10, 11 and 12 of",
+        // A slip is not an answer: the same places are asked for again.
+        "6 words are asked for, 2 given\n",
         "these are not the words of this request (attempt 2 of 3)\nWords 13, 14, 15, 16, 17 and 18 of",
     ] {
         assert!(screen.contains(part), "{screen}");

@@ -174,7 +174,7 @@ fn review_words_passphrase() {
     screen.wait("-- image 1 ---").wait("item 1 ").wait("q refuse: ").type_in("\n");
     screen.wait("page 1 of 2\n").wait(PAGER).type_in("\n");
     screen.wait("page 2 of 2\n").wait("1 image, 1 item, both forms, key one (P-256, ");
-    screen.wait("Words ").wait("> ").type_in("reform hockey\n");
+    screen.wait("Words ").wait("> ").type_in("reform hockeys\n");
     screen.wait("these are not the words of this request (attempt 1 of 3)\n").wait("Words ").wait("> ");
     let words = screen.words().to_uppercase();
     screen.type_in(&format!("  {words}\n"));

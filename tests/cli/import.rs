@@ -447,3 +447,21 @@ fn a_child_verifies_by_its_digest() {
     let absent = format!("oci:layout@sha256:{}", "0".repeat(64));
     station.coldsign().args(["verify", "--key", "release.pub", &absent]).expect(11);
 }
+
+#[test]
+fn a_response_is_no_request_that_was_sent() {
+    let station = Station::with_response();
+    let key = ["response.tar", "--key", "release.pub", "--request", "response.tar"];
+    station
+        .refused(station.importing(&key), 2)
+        .stderr_line("  a response, where the request that was sent is wanted");
+}
+
+#[test]
+fn the_wrong_layout_is_named_once() {
+    let station = Station::with_response();
+    let wrong = ["import", "response.tar", "--key", "release.pub", "--to", "oci:single"];
+    let outcome = station.unchanged(station.coldsign().args(wrong), 50);
+    outcome.stderr_line("error[SUBJECT-ABSENT]: image is gone: oci:single holds none of them, 1 image");
+    outcome.stderr_line("hint: is it the right layout? copy the images there first");
+}

@@ -127,8 +127,8 @@ fn children_that_nobody_saw() {
     let station = Station::new();
     let name = ["oci:layout", "--as", "registry.example/team/app:1.4"];
     for (more, snapshot, line) in [
-        (&["--no-recursive"][..], "unseen-all", "NOT SEEN: 3 child manifests, in images 1"),
-        (&["--platform", "linux/arm64"], "unseen-two", "NOT SEEN: 2 child manifests, in images 1"),
+        (&["--no-recursive"][..], "unseen-all", "NOT SEEN: 3 child manifests, in image 1"),
+        (&["--platform", "linux/arm64"], "unseen-two", "NOT SEEN: 2 child manifests, in image 1"),
     ] {
         let request = format!("{snapshot}.tar");
         let export = station.coldsign().args(["export", "-o", &request]).args(name).args(more).expect(0);

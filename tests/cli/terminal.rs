@@ -194,12 +194,16 @@ fn wrong_words() {
             places.windows(2).all(|two| two[0] < two[1]) && places[5] <= 32 && places[0] >= 1,
             "{places:?}"
         );
-        // Right but for one word; right in another order; one too few.
+        // One too few is a slip and costs nothing.
+        let right = answer(&digest, &places);
+        seat.types(&format!("{}\n", right.rsplit_once(' ').unwrap().0));
+        seat.sees("6 words are asked for, 5 given\n");
+        // Right but for one word; right in another order, and in yet another.
         let mut words: Vec<String> = answer(&digest, &places).split(' ').map(str::to_owned).collect();
         match attempt {
             1 => words[5] = if words[5] == "reform" { "hockey".into() } else { "reform".into() },
             2 => words.rotate_left(1),
-            _ => drop(words.pop()),
+            _ => words.rotate_right(1),
         }
         seat.types(&format!("{}\n", words.join(" ")));
         seat.sees(&format!("these are not the words of this request (attempt {attempt} of 3)\n"));

@@ -73,6 +73,11 @@ fn lists() {
     station.write("one.txt", "oci:layout:v1\n");
     verify(&station, &["--key", "release.pub", "--from", "one.txt"], 0)
         .stdout_line("1 image, 1 digest: 1 ok");
+    // What a line says was signed must have been; it overrides the command line's.
+    station.write("env.txt", "oci:layout:v1 -a env=prod\n");
+    verify(&station, &["--key", "release.pub", "--from", "env.txt", "-a", "env=test"], 0);
+    station.write("env.txt", "oci:layout:v1 -a env=test\n");
+    verify(&station, &["--key", "release.pub", "--from", "env.txt"], 12);
     station.write("none.txt", "# nothing\n");
     verify(&station, &["--key", "release.pub", "--from", "none.txt"], 2);
     verify(&station, &["--key", "release.pub", "--from", "one.txt", "oci:layout"], 2);

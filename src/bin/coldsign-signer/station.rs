@@ -9,7 +9,7 @@ use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::keys::signing::SigningKey;
 use coldsign::secret::{Passphrase, Swap};
-use coldsign::terminal::{self, Console};
+use coldsign::terminal::{self, Console, shown};
 
 use crate::passphrase;
 
@@ -31,7 +31,10 @@ impl Place {
 
     /// Makes it a home.
     pub(crate) fn init(&self, console: &mut dyn Console) -> Result<()> {
-        name_missing_modes(&Home::init(&self.0)?, console)
+        let home = Home::init(&self.0)?;
+        name_missing_modes(&home, console)?;
+        console.say(&format!("home {} is ready", shown(&home.path().display().to_string())))?;
+        console.say("next: coldsign-signer key generate NAME")
     }
 
     /// Opens it; nobody else uses it until it is dropped.

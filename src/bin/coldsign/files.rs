@@ -25,8 +25,8 @@ pub(crate) fn read(path: &Path) -> Result<Response> {
     Response::read(&bytes.into()).map_err(|error| error.within(path.display()))
 }
 
-/// The request digest of a request or a response.
-pub(crate) fn read_digest(path: &Path) -> Result<Digest> {
+/// The request digest of a request or a response, and whether it is a response.
+pub(crate) fn read_digest(path: &Path) -> Result<(Digest, bool)> {
     let bytes = files::read(path, limits::FILE)?;
     Response::read_digest(&bytes.into()).map_err(|error| error.within(path.display()))
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     let report = asked.report.as_deref().map(|report| open_report(report, console)).transpose()?;
     let keys = files::read_keys(&asked.keys).map_err(nothing_pushed)?;
     let request = match &asked.request {
-        Some(path) => Some(files::read_digest(path).map_err(nothing_pushed)?),
+        Some(path) => Some(read_request(path).map_err(nothing_pushed)?),
         None => asked.request_digest,
     };
     let response = read_responses(asked).map_err(nothing_pushed)?;
@@ -42,14 +42,23 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     for row in &outcome.rows {
         say_row(row, console)?;
     }
-    for error in &outcome.errors {
-        terminal::report(error).lines().try_for_each(|line| console.say(line))?;
-    }
     if let Some(report) = report {
         report.write(std::iter::once(report_value(&plan, &outcome).to_canonical()))?;
     }
     say_done(&outcome, asked, &keys, &place, console)?;
+    say_errors(&outcome, &place, console)?;
     Ok(exit(&outcome, mode))
+}
+
+/// The digest of the request that was sent. Usage where the file is a response: it would be compared with itself.
+fn read_request(path: &Path) -> Result<Digest> {
+    let (digest, signed) = files::read_digest(path)?;
+    if !signed {
+        return Ok(digest);
+    }
+    Err(Error::new(Check::Usage, path.display())
+        .detail("a response, where the request that was sent is wanted")
+        .hint("say --request REQUEST, or --request-digest with the digest from your paper"))
 }
 
 /// The union of the responses. RESPONSE-ABSENT where nobody signed any of them.
@@ -133,18 +142,43 @@ fn say_done(
     };
     let pushed = counted(pushed, "image", "images");
     console.say(&format!("done: {pushed} pushed, {unchanged} unchanged{failed}; read back and verified"))?;
+    console.say(&format!("  into {}", shown(&asked.to)))?;
+    if outcome.count(Status::Failed) > 0 {
+        return Ok(());
+    }
     let key = keys.first().map(|key| shown(&key.file.display().to_string())).unwrap_or_default();
-    let form = match asked.attach {
-        Attach::Sig => ".sig",
-        Attach::Bundle | Attach::Both => "bundles (cosign 2 at .sig only)",
+    // A layout shows stock cosign one image, and never the bundle of an index: bundles are for a registry.
+    let (form, image) = match asked.attach {
+        Attach::Sig => (".sig", format!("--local-image {}", shown(&place.display().to_string()))),
+        Attach::Bundle | Attach::Both => ("bundles, once they are in a registry", "IMAGE".to_owned()),
     };
     console.say(&format!("stock cosign looks at {form}:"))?;
     console.say(&format!("  cosign verify --key {key} --insecure-ignore-tlog=true \\"))?;
-    let place = shown(&place.display().to_string());
-    console.say(&format!("    --trusted-root tr0.json --local-image {place}"))?;
+    console.say(&format!("    --trusted-root tr0.json {image}"))?;
     console.say("    # tr0.json: coldsign trusted-root create -o tr0.json")?;
+    if asked.attach == Attach::Sig && outcome.rows.len() > 1 {
+        console.say("    # it sees the first image of a layout; coldsign verify sees all")?;
+    }
     if asked.attach == Attach::Sig {
         console.say("bundles were not pushed: --attach both")?;
+    }
+    Ok(())
+}
+
+/// What failed, last, so that it is what stands on the screen.
+fn say_errors(outcome: &Outcome, place: &Path, console: &mut dyn Console) -> Result<()> {
+    let absent = outcome.errors.iter().all(|error| error.check() == Check::SubjectAbsent);
+    let none = outcome.count(Status::Failed) == outcome.rows.len() && !stands_in_part(outcome);
+    if absent && none {
+        let images = counted(outcome.rows.len(), "image", "images");
+        let error =
+            Error::new(Check::SubjectAbsent, format!("oci:{} holds none of them, {images}", place.display()));
+        let error =
+            error.detail("nothing was pushed").hint("is it the right layout? copy the images there first");
+        return terminal::report(&error).lines().try_for_each(|line| console.say(line));
+    }
+    for error in &outcome.errors {
+        terminal::report(error).lines().try_for_each(|line| console.say(line))?;
     }
     Ok(())
 }

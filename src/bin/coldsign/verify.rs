@@ -101,6 +101,8 @@ struct Image {
     name: String,
     place: Location,
     digests: Vec<Digest>,
+    /// What its line of a list demands besides the command line.
+    annotations: BTreeMap<String, String>,
     /// Why it cannot be verified at all: it is not there.
     absent: Option<Error>,
 }
@@ -163,7 +165,10 @@ fn from_file(from: &Path, places: &[String], layouts: &mut Layouts) -> Result<Ve
         let wanted = list::read(from)?;
         return wanted
             .iter()
-            .map(|wanted| Image::named(&wanted.source.to_string(), &wanted.source, layouts))
+            .map(|wanted| {
+                let image = Image::named(&wanted.source.to_string(), &wanted.source, layouts)?;
+                Ok(Image { annotations: wanted.annotations.clone(), ..image })
+            })
             .collect();
     };
     let place = match places {
@@ -213,6 +218,7 @@ impl Image {
                     name: text.to_owned(),
                     place: place.clone(),
                     digests: Vec::new(),
+                    annotations: BTreeMap::new(),
                     absent: Some(absent),
                 })
             }
@@ -221,7 +227,13 @@ impl Image {
     }
 
     fn of_digest(name: String, place: &Location, picked: &Picked) -> Self {
-        Self { name, place: place.clone(), digests: vec![picked.descriptor.digest], absent: None }
+        Self {
+            name,
+            place: place.clone(),
+            digests: vec![picked.descriptor.digest],
+            annotations: BTreeMap::new(),
+            absent: None,
+        }
     }
 
     fn of_request<'a>(request: &'a Request, place: &'a Location) -> impl Iterator<Item = Self> + 'a {
@@ -232,6 +244,7 @@ impl Image {
                 name: top.map(|item| item.destination.to_string()).unwrap_or_default(),
                 place: place.clone(),
                 digests: digests.map(|item| item.subject.digest).collect(),
+                annotations: BTreeMap::new(),
                 absent: None,
             }
         })
@@ -250,6 +263,10 @@ impl Image {
         }
         let layout =
             layouts.open.get(&self.place).expect("every place is opened before its images are judged");
+        // A line's annotation overrides the command's of that key, as in export.
+        let mut demand = demand.clone();
+        demand.annotations.extend(self.annotations.clone());
+        let demand = &demand;
         let mut judged = Judged::default();
         let mut failed = 0;
         let mut first = None;
