@@ -153,6 +153,7 @@ impl Response {
     }
 
     /// The keys that signed, with their signatures, by key id.
+    #[must_use]
     pub fn signers(&self) -> impl ExactSizeIterator<Item = &Signer> {
         self.signers.values()
     }
