@@ -123,7 +123,7 @@ impl Bench {
         self.run(env!("CARGO_BIN_EXE_coldsign-signer"), &sign)
     }
 
-    /// The files that an import of both forms writes, written as plainly as can be and brought to the medium.
+    /// The files that an import of both forms writes, each given its name when it is whole, and brought to the medium.
     fn writes(&self) -> Duration {
         let folder = self.path("writes");
         fs::create_dir_all(&folder).expect("a folder");
@@ -132,7 +132,10 @@ impl Bench {
             for (kind, size) in
                 [("payload", 250), ("config", 233), ("manifest", 700), ("bundle", 675), ("referrer", 819)]
             {
-                fs::write(folder.join(format!("{kind}{number}")), vec![b'x'; size]).expect("a file");
+                let name = folder.join(format!("{kind}{number}"));
+                let partial = name.with_extension("partial");
+                fs::write(&partial, vec![b'x'; size]).expect("a file");
+                fs::rename(&partial, &name).expect("its name");
             }
         }
         let synced = Command::new("sync").arg("-f").arg(&folder).status();
