@@ -1,4 +1,4 @@
-//! Files of a station: one bounded read, one whole write (design 5 and 7).
+//! Files of a station: one bounded read, one whole write.
 //!
 //! Written files appear whole or not at all: the bytes go to `.NAME.partial` beside the output, are synced, and take
 //! the name by a rename that replaces nothing.

@@ -1,4 +1,4 @@
-//! The signer's directory: a marker, and the sealed keys below it (design 7).
+//! The signer's directory: a marker, and the sealed keys below it.
 //!
 //! ```text
 //! HOME/               0700

@@ -1,4 +1,4 @@
-//! Memory that holds secrets, and a process that does not leak them (design 4).
+//! Memory that holds secrets, and a process that does not leak them (docs/key-format.md).
 //!
 //! Nothing here has `Debug`, `Display` or `Clone`. Buffers we own are wiped when they are dropped; copies that
 //! libraries make inside themselves end with the process.
@@ -104,7 +104,7 @@ impl Passphrase {
         self.0.expose()
     }
 
-    /// PASSPHRASE-EMPTY: what seals a key has at least one byte (design 4).
+    /// PASSPHRASE-EMPTY: what seals a key has at least one byte (docs/key-format.md).
     pub fn check_passphrase_empty(&self) -> Result<()> {
         if self.expose().is_empty() {
             return Err(Error::new(Check::PassphraseEmpty, "").detail("nothing was sealed or written"));

@@ -1,4 +1,4 @@
-//! Known answers of every primitive the signer uses, before it uses them (design 5), and what the program says of
+//! Known answers of every primitive the signer uses, before it uses them, and what the program says of
 //! itself.
 
 use std::fs::File;

@@ -115,7 +115,7 @@ fn two_platforms() -> (Requests, Descriptor) {
 }
 
 #[test]
-fn a_row_as_on_the_storyboard() {
+fn a_row_uncut() {
     let (requests, index) = two_platforms();
     let request = requests.build(Some("REL-412"));
     let review = Review::of(&request);

@@ -1,4 +1,4 @@
-//! JSON that means one thing to every reader (RFC 8259, RFC 8785, design "Evidence is read strictly").
+//! JSON that means one thing to every reader (RFC 8259, RFC 8785, docs/format.md 7).
 //!
 //! `serde_json` reads the text; this module refuses what it would let pass: members that stand twice, names that Go
 //! folds into one, depth, integers that not every reader holds. Values keep the order of their members.
@@ -57,7 +57,7 @@ impl Value {
         })
     }
 
-    /// Reads one of our own documents: RFC 8785 bytes, integers only (design 3.3).
+    /// Reads one of our own documents: RFC 8785 bytes, integers only (docs/format.md 3).
     pub fn parse_document(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > limits::DOCUMENT {
             return Err(Error::new(Check::BlobSize, format!("document of {} bytes", bytes.len())));
@@ -230,7 +230,7 @@ fn push_escape(out: &mut Vec<u8>, character: char) {
     }
 }
 
-/// DOCUMENT-NUMBER: integers from 0 to 2^53-1 (design 3.3).
+/// DOCUMENT-NUMBER: integers from 0 to 2^53-1 (docs/format.md 3).
 fn check_document_number(value: &Value) -> Result<()> {
     match value {
         Value::Integer(number) if *number > limits::INTEGER => Err(Error::new(Check::DocumentNumber, number)),
@@ -241,7 +241,7 @@ fn check_document_number(value: &Value) -> Result<()> {
     }
 }
 
-/// JSON-CANONICAL: the bytes are the RFC 8785 form of what they say (design 3.2).
+/// JSON-CANONICAL: the bytes are the RFC 8785 form of what they say (docs/format.md 2).
 fn check_json_canonical(value: &Value, bytes: &[u8]) -> Result<()> {
     if value.to_canonical() == bytes {
         return Ok(());
@@ -394,7 +394,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
-/// Members whose value is a map with free names, one level (design 3.6).
+/// Members whose value is a map with free names, one level (docs/format.md 7).
 const FREE_MAPS: [&str; 4] = ["annotations", "Labels", "Volumes", "ExposedPorts"];
 
 #[cfg(test)]

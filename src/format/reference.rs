@@ -1,5 +1,5 @@
 //! References: `registry/repository:tag`, `registry/repository@sha256:…` (OCI distribution-spec, "Pulling manifests";
-//! Docker Hub spelled as cosign spells it; design 3.3 "References").
+//! Docker Hub spelled as cosign spells it; docs/format.md 3).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Keys: public ones with their ids, private ones in files (design 4; `docs/key-format.md`).
+//! Keys: public ones with their ids, private ones in files (`docs/key-format.md`).
 
 pub mod cosign;
 mod derive;

@@ -1,4 +1,4 @@
-//! Public keys, their ids and verification (RFC 5280 SPKI; FIPS 186-5; RFC 8032; RFC 8017; design 4).
+//! Public keys, their ids and verification (RFC 5280 SPKI; FIPS 186-5; RFC 8032; RFC 8017; docs/key-format.md).
 
 use std::fmt;
 
@@ -121,7 +121,7 @@ impl PublicKey {
     }
 
     /// Whether `signature` over `message` is good and spelled as in our own files: ECDSA in strict DER only
-    /// (design 3.5).
+    /// (docs/format.md 6).
     #[must_use]
     pub fn verify_strict(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.algorithm {
@@ -298,7 +298,7 @@ fn check_key_type(info: &Info<'_>) -> Result<Algorithm> {
     }
 }
 
-/// KEY-ENCODING: the DER is the one that we encode from the parsed key, so that one key has one id (design 4).
+/// KEY-ENCODING: the DER is the one that we encode from the parsed key, so that one key has one id (docs/key-format.md).
 fn check_key_encoding(algorithm: &Algorithm, spki: &[u8]) -> Result<()> {
     if algorithm.encode().as_deref() == Some(spki) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Sealed keys: coldsign's own key file (`docs/key-format.md`; design 4).
+//! Sealed keys: coldsign's own key file (`docs/key-format.md`).
 //!
 //! A PEM block around one RFC 8785 document. Its checksum tells damage from a wrong passphrase before any work; its
 //! header (all but the ciphertext and the checksum) is authenticated with the key.
@@ -351,7 +351,7 @@ fn check_version(document: &Value) -> Result<()> {
     }
 }
 
-/// KEY-PARAMETERS: scrypt with N from 2^15 to 2^20, r 8, p 1, and XChaCha20-Poly1305; before any work (design 4).
+/// KEY-PARAMETERS: scrypt with N from 2^15 to 2^20, r 8, p 1, and XChaCha20-Poly1305; before any work (docs/key-format.md).
 fn check_key_parameters(parts: &Parts<'_>) -> Result<Cost> {
     let refuse = |what: String| Err(Error::new(Check::KeyParameters, what));
     match (parts.kdf, parts.block, parts.cipher) {

@@ -1,4 +1,4 @@
-//! Private keys that sign (FIPS 186-5, RFC 6979; design 4).
+//! Private keys that sign (FIPS 186-5, RFC 6979; docs/key-format.md).
 
 use p256::ecdsa::signature::Signer as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;

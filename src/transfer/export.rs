@@ -171,7 +171,7 @@ fn names(image: &Wanted, picked: &Picked) -> Result<(Destination, Identity)> {
     Ok((destination, identity))
 }
 
-/// REFERENCE-DIGEST: a digest in a name is the digest of the image (design 3.3 "References").
+/// REFERENCE-DIGEST: a digest in a name is the digest of the image (docs/format.md 3).
 fn check_reference_digest(destination: &Destination, digest: &Digest) -> Result<()> {
     match destination.target() {
         Target::Digest(named) if named != digest => {
