@@ -212,7 +212,7 @@ checks! {
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
             "A name picks one image.";
         SourceSyntax "SOURCE-SYNTAX" Usage "not a place that images come from",
-            "A source is `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`.";
+            "A source is a reference with a tag or a digest, `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`.";
         SourceKind "SOURCE-KIND" OtherKind "not an OCI layout",
             "Images come from an OCI layout, as a directory or an archive.";
         SourceMalformed "SOURCE-MALFORMED" Archive "layout or archive is broken",
@@ -221,10 +221,12 @@ checks! {
             "Every blob that is read hashes to its digest.";
         SourceSize "SOURCE-SIZE" OverLimit "archive is larger than the limit",
             "A pipe or compressed archive gives at most 256 GiB, of it 512 MiB in blobs of 4 MiB or less; an archive has at most 1,000,000 members.";
-        SourceAbsent "SOURCE-ABSENT" Archive "blob is not in the layout",
-            "Manifests and configs of an image are in its layout.";
+        SourceAbsent "SOURCE-ABSENT" Archive "manifest, config or payload is not there",
+            "Manifests and configs of an image are where the image is.";
         ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
             "A docker save file has a layout inside (Docker 25 and later).";
+        TagChanged "TAG-CHANGED" Changed "tag moved during the export",
+            "A tag names the same image when an export ends as when it began.";
         PlatformAbsent "PLATFORM-ABSENT" TagAbsent "index has no such platform",
             "--platform picks children that the index has.";
         AnnotationSyntax "ANNOTATION-SYNTAX" Usage "annotation is not key=value",
@@ -339,6 +341,14 @@ checks! {
             "Nobody else changes the index of a layout between reading and replacing it.";
         BundleHidesSig "BUNDLE-HIDES-SIG" Done "stock cosign will not look at .sig",
             "A warning: a bundle beside an image, not by a key given, changes what stock cosign looks at.";
+        TagMoved "TAG-MOVED" Done "tag names another image",
+            "A warning: the tag that was signed for names another image now; signatures are put beside the digest that was signed.";
+        SigCrashesCosign "SIG-CRASHES-COSIGN" Done "a foreign layer crashes cosign 2",
+            "A warning: a layer beside ours has a log annotation null or {}, on which cosign 2 panics whatever else stands there.";
+        ReferrersTag "REFERRERS-TAG" Partial "tag of the referrers holds something else",
+            "Where a registry has no referrers API, tag sha256-<hex> is absent or an index of referrers; anything else is never written over.";
+        PushLost "PUSH-LOST" Partial "what was pushed does not stay",
+            "After a settle time, in at most eight rounds, every signature that was pushed is read back and verifies.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }
@@ -382,7 +392,31 @@ checks! {
         VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
             "Valid signatures of as many distinct keys as asked for.";
     }
+    "registry" {
+        RegistryReach "REGISTRY-REACH" NothingPushed "registry cannot be reached",
+            "A connection to the registry is made, with TLS by a certificate that is trusted, and is not dropped again and again.";
+        RegistryTimeout "REGISTRY-TIMEOUT" NothingPushed "registry took too long",
+            "A registry connects in 10 s, is never idle for 30 s, and answers a request in 5 min; a request that timed out is not sent again.";
+        RegistryLogin "REGISTRY-LOGIN" NothingPushed "registry refused the login",
+            "The registry takes the credentials, or wants none (401 otherwise).";
+        RegistryDenied "REGISTRY-DENIED" NothingPushed "registry does not allow it",
+            "The registry allows what is asked of it (403, 405 otherwise).";
+        RegistryAnswer "REGISTRY-ANSWER" NothingPushed "registry gave an answer that is of no use",
+            "The registry answers as the OCI distribution specification says, after a bounded number of retries of 429 and 5xx.";
+        RegistryLimit "REGISTRY-LIMIT" NothingPushed "registry's answer is over a limit",
+            "Manifests and blobs have at most 4 MiB, error and token answers 64 KiB, lists of referrers 32 pages and 1,000 entries.";
+        RegistryDigest "REGISTRY-DIGEST" Changed "registry gives other bytes than were asked for",
+            "Every body hashes to the digest asked for, and to the digest in its own header.";
+        RegistryRedirect "REGISTRY-REDIRECT" NothingPushed "registry redirects to where nobody should follow",
+            "GET and HEAD follow at most 5 redirects, never from https to http; pages of a list stay on the registry.";
+        RegistryRealm "REGISTRY-REALM" NothingPushed "registry sends credentials to where they do not belong",
+            "The token service that a registry names speaks https, unless the registry does not, and does not redirect.";
+        RegistryCredentials "REGISTRY-CREDENTIALS" Environment "credentials cannot be read",
+            "The file of credentials is JSON as docker and podman write it, and the programs that it names answer.";
+    }
     "surroundings" {
+        Interrupted "INTERRUPTED" Environment "interrupted",
+            "Nothing is begun after Ctrl-C; what is done stays done.";
         Usage "USAGE" Usage "command line cannot be followed",
             "Flags do not contradict each other.";
         FileRead "FILE-READ" Environment "cannot read",

@@ -72,8 +72,8 @@ exits! {
     KeyUnsupported = 43, "key format, parameters or type not supported";
     /// A known answer came out wrong.
     SelfTest = 44, "self-test failed";
-    /// Nothing reached the destination.
-    NothingPushed = 50, "nothing pushed";
+    /// Nothing reached the destination, or the registry gave nothing.
+    NothingPushed = 50, "registry refused or could not be reached; nothing pushed";
     /// Some images reached the destination, some did not.
     Partial = 51, "partly pushed";
     /// What was read changed while it was used.

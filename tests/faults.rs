@@ -111,6 +111,10 @@ impl Destinations for Forgetful<'_> {
     fn finish(&self) -> Result<bool> {
         self.0.finish()
     }
+
+    fn settle(&self) -> Result<bool> {
+        self.0.settle()
+    }
 }
 
 #[test]

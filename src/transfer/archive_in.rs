@@ -543,7 +543,7 @@ mod tests {
 
     use super::*;
     use crate::format::json::{Names, Value};
-    use crate::transfer::store::Store as _;
+    use crate::transfer::store::{Place as _, Store as _};
 
     fn fixture(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tars").join(name)
@@ -780,7 +780,7 @@ mod tests {
         let error = open(Path::new("/")).err().unwrap();
         assert_eq!((error.check(), error.hints().next()), (Check::SourceKind, Some("say oci:/")));
         let (_folder, path) = written(&ended(&[&save, &body()]));
-        assert_eq!(open(&path).unwrap().warnings().count(), 1);
+        assert_eq!(open(&path).unwrap().warnings().len(), 1);
         let (_folder, path) = written(&ended(&[&save]));
         let hint = open(&path).err().unwrap().hints().next().unwrap().to_owned();
         let stem = path.with_extension("");

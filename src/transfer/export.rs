@@ -1,12 +1,14 @@
 //! From what a person names to the images of a request: every manifest and config below them, read and hashed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::entries::Picked;
-use super::layout::{Layout, blob_name};
-use super::source::{Location, Source};
-use super::store::Store as _;
+use super::flow::Flow;
+use super::source::Source;
+use super::store::{Place, Places};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -73,32 +75,50 @@ pub struct Row {
     pub unseen: usize,
 }
 
-/// Reads every image of `wanted` from its layout; each layout is opened once.
+/// Reads every image of `wanted` from its place, several at once; `each` is called when one more was read.
 ///
-/// Errors: those of sources; LIST-EMPTY, REFERENCE-*, IMAGE-*, PLATFORM-ABSENT, SOURCE-BLOB, SOURCE-ABSENT, EVIDENCE-*.
-pub fn collect(wanted: &[Wanted], children: &Children) -> Result<Collected> {
+/// Errors: those of sources and registries; LIST-EMPTY, REFERENCE-*, IMAGE-*, PLATFORM-ABSENT, TAG-CHANGED, SOURCE-BLOB,
+/// SOURCE-ABSENT, EVIDENCE-*. Where several images are at fault, the error of the first one.
+pub fn collect(
+    wanted: &[Wanted],
+    children: &Children,
+    places: &dyn Places,
+    flow: Flow<'_>,
+    mut each: impl FnMut(),
+) -> Result<Collected> {
     if wanted.is_empty() {
         return Err(Error::new(Check::ListEmpty, ""));
     }
-    let mut collected = Collected::default();
-    let mut layouts: HashMap<&Location, Layout> = HashMap::new();
-    for image in wanted {
-        let located = |error: Error| match &image.place {
+    let blobs = Blobs::default();
+    let failed = AtomicBool::new(false);
+    let read = |image: &Wanted| {
+        if failed.load(Ordering::Relaxed) {
+            return Ok(None); // an image before this one is at fault, or will be named first
+        }
+        let tree = Tree::read(image, children, places, &blobs).map_err(|error| match &image.place {
             Some(place) => error.within(place),
             None => error,
-        };
-        let layout = match layouts.entry(image.source.location()) {
-            std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                let layout = image.source.location().open().map_err(located)?;
-                let warnings = layout.warnings().map(|warning| format!("{}: {warning}", layout.place()));
-                collected.warnings.extend(warnings);
-                vacant.insert(layout)
-            }
-        };
-        collected.take(image, layout, children).map_err(located)?;
-    }
-    Ok(collected)
+        });
+        failed.fetch_or(tree.is_err(), Ordering::Relaxed);
+        tree.map(Some)
+    };
+    let mut collected = Collected::default();
+    let mut fault = None;
+    let mut warned = BTreeSet::new();
+    flow.run(wanted, read, |_, tree| match tree {
+        Ok(Some(tree)) => {
+            collected.warnings.extend(tree.warnings.into_iter().filter(|text| warned.insert(text.clone())));
+            collected.rows.push(tree.row);
+            collected.images.push(tree.spec);
+            each();
+        }
+        Ok(None) => {}
+        Err(error) => {
+            fault.get_or_insert(error);
+        }
+    });
+    collected.blobs = blobs.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    fault.map_or(Ok(collected), Err)
 }
 
 impl Collected {
@@ -118,36 +138,72 @@ impl Collected {
     pub fn build(self, note: Option<String>) -> Result<Built> {
         Request::build(self.images, self.blobs, note)
     }
+}
 
-    fn take(&mut self, image: &Wanted, layout: &Layout, children: &Children) -> Result<()> {
-        let picked = layout.pick(image.source.name())?;
+/// One image, read.
+struct Tree {
+    spec: ImageSpec,
+    row: Row,
+    warnings: Vec<String>,
+}
+
+impl Tree {
+    fn read(image: &Wanted, children: &Children, places: &dyn Places, blobs: &Blobs) -> Result<Self> {
+        let place = places.open(image.source.location())?;
+        let picked = place.pick(image.source.name())?;
         let (destination, identity) = names(image, &picked)?;
-        let subject = picked.descriptor;
         let mut walk = Walk {
-            layout,
+            place: &*place,
             children,
-            blobs: &mut self.blobs,
+            blobs,
             carried: HashMap::new(),
             platforms: Vec::new(),
             found: Vec::new(),
             unseen: HashSet::new(),
         };
-        walk.top(&subject)?;
+        walk.top(&picked.descriptor)?;
         let Walk { platforms, unseen, .. } = walk;
-        let (digest, is_index) = (subject.digest, subject.is_index());
-        let unseen = unseen.len();
-        self.rows.push(Row { destination: destination.clone(), digest, is_index, platforms, unseen });
-        self.images.push(ImageSpec {
-            destination,
-            identity,
-            annotations: image.annotations.clone(),
-            subject,
-        });
-        Ok(())
+        place.check_tag_changed(image.source.name(), &picked)?;
+        let subject = picked.descriptor;
+        let row = Row {
+            destination: destination.clone(),
+            digest: subject.digest,
+            is_index: subject.is_index(),
+            platforms,
+            unseen: unseen.len(),
+        };
+        let warnings = place.warnings();
+        let warnings = warnings.iter().map(|warning| format!("{}: {warning}", place.place())).collect();
+        let annotations = image.annotations.clone();
+        Ok(Self { spec: ImageSpec { destination, identity, annotations, subject }, row, warnings })
     }
 }
 
-/// Destination and identity: from `--as` and `--identity`, else from the layout.
+/// Manifests and configs that were read and are carried, for all images.
+#[derive(Default)]
+struct Blobs(Mutex<BTreeMap<Digest, Vec<u8>>>);
+
+impl Blobs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, digest: Digest, bytes: Vec<u8>) {
+        self.lock().insert(digest, bytes);
+    }
+
+    /// The bytes of `digest`: those read before, or those that `read` brings.
+    fn get_or(
+        &self,
+        digest: &Digest,
+        read: impl FnOnce() -> Result<Option<Vec<u8>>>,
+    ) -> Result<Option<Vec<u8>>> {
+        let known = self.lock().get(digest).cloned();
+        known.map_or_else(read, |bytes| Ok(Some(bytes)))
+    }
+}
+
+/// Destination and identity: from `--as` and `--identity`, else from the place.
 fn names(image: &Wanted, picked: &Picked) -> Result<(Destination, Identity)> {
     let name = match (&image.name, picked.names.as_slice()) {
         (Some(name), _) | (None, [name]) => name,
@@ -183,9 +239,9 @@ fn check_reference_digest(destination: &Destination, digest: &Digest) -> Result<
 
 /// One image's tree.
 struct Walk<'a> {
-    layout: &'a Layout,
+    place: &'a dyn Place,
     children: &'a Children,
-    blobs: &'a mut BTreeMap<Digest, Vec<u8>>,
+    blobs: &'a Blobs,
     /// Every manifest that was looked at, and whether it is carried: each is visited once.
     carried: HashMap<Digest, bool>,
     platforms: Vec<String>,
@@ -198,7 +254,7 @@ impl Walk<'_> {
     fn top(&mut self, subject: &Descriptor) -> Result<()> {
         let carried = self.visit(subject, None, limits::INDEX_DEPTH)?;
         check_platform_absent(self.children, &self.found, carried)
-            .map_err(|error| error.within(self.layout.place()))
+            .map_err(|error| error.within(self.place.place()))
     }
 
     /// Takes a manifest and what is below it, if it is wanted; says whether it is.
@@ -209,9 +265,12 @@ impl Walk<'_> {
         check_evidence_depth(depth, self.carried.len(), descriptor)?;
         // Set before its children are read: a manifest that names itself is not visited again.
         self.carried.insert(descriptor.digest, false);
-        let bytes = self.read(&descriptor.digest)?.ok_or_else(|| self.absent(descriptor, child))?;
+        let bytes = self
+            .blobs
+            .get_or(&descriptor.digest, || self.place.manifest(&descriptor.digest))?
+            .ok_or_else(|| self.absent(descriptor, child))?;
         let manifest =
-            Manifest::parse(&bytes, descriptor).map_err(|error| error.within(self.layout.place()))?;
+            Manifest::parse(&bytes, descriptor).map_err(|error| error.within(self.place.place()))?;
         let carried = match &manifest {
             Manifest::Image(image) => self.image(image, child)?,
             Manifest::Index(index) => self.index(index, child.is_none(), depth)?,
@@ -227,7 +286,8 @@ impl Walk<'_> {
         let said = child.and_then(|child| child.platform.as_ref());
         let said = said
             .map(|platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone()));
-        let config = match self.read(&image.config.digest)? {
+        let config = self.blobs.get_or(&image.config.digest, || self.place.blob(&image.config.digest))?;
+        let config = match config {
             Some(bytes) => bytes,
             None if image.config.digest == Digest::of(EMPTY) => EMPTY.to_vec(),
             None => return Err(self.absent(&image.config, child)),
@@ -235,7 +295,7 @@ impl Walk<'_> {
         let platform = match said {
             None if image.has_image_config() => {
                 let config =
-                    Config::parse(&config, image).map_err(|error| error.within(self.layout.place()))?;
+                    Config::parse(&config, image).map_err(|error| error.within(self.place.place()))?;
                 Some((config.os, config.architecture, config.variant))
             }
             said => said,
@@ -286,17 +346,9 @@ impl Walk<'_> {
         self.found.len() > before
     }
 
-    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        match self.blobs.get(digest) {
-            Some(bytes) => Ok(Some(bytes.clone())),
-            None => self.layout.blob(digest),
-        }
-    }
-
     /// SOURCE-ABSENT, with what a person can do about a child that the layout does not hold.
     fn absent(&self, descriptor: &Descriptor, child: Option<&Child>) -> Error {
-        let error =
-            Error::new(Check::SourceAbsent, blob_name(&descriptor.digest)).within(self.layout.place());
+        let error = Error::new(Check::SourceAbsent, descriptor.digest).within(self.place.place());
         let Some(child) = child else { return error };
         let error = match &child.platform {
             Some(platform) => {

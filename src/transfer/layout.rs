@@ -7,7 +7,7 @@ use oci_spec::image::OciLayout;
 use serde::Deserialize;
 
 use super::entries::{Entries, Entry, Kind, Picked};
-use super::store::{Store, signature_tag};
+use super::store::{Place, Store, signature_tag};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -71,29 +71,6 @@ impl Layout {
     pub(super) fn at_place(mut self, place: &str) -> Self {
         place.clone_into(&mut self.place);
         self
-    }
-
-    /// What a person should know about it.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.warnings.iter().map(String::as_str)
-    }
-
-    /// Where it is, for messages.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
-    /// The image that `name` picks ([`Entries::pick`]); by its digest also one that only an index names.
-    pub fn pick(&self, name: Option<&str>) -> Result<Picked> {
-        let picked = self.entries().pick(name);
-        let absent = matches!(&picked, Err(error) if error.check() == Check::ImageAbsent);
-        if let Some(digest) = name.and_then(|name| Digest::parse(name).ok()).filter(|_| absent)
-            && let Some(descriptor) = self.resolve(&Target::Digest(digest))?
-        {
-            return Ok(Picked { descriptor, names: Vec::new() });
-        }
-        picked.map_err(|error| error.within(&self.place))
     }
 
     /// Every image in it, each digest once, in the order of `index.json`.
@@ -203,6 +180,32 @@ impl Layout {
         subjects.sort_unstable();
         subjects.dedup();
         subjects
+    }
+}
+
+impl Place for Layout {
+    /// [`Entries::pick`]; by its digest also one that only an index names.
+    fn pick(&self, name: Option<&str>) -> Result<Picked> {
+        let picked = self.entries().pick(name);
+        let absent = matches!(&picked, Err(error) if error.check() == Check::ImageAbsent);
+        if let Some(digest) = name.and_then(|name| Digest::parse(name).ok()).filter(|_| absent)
+            && let Some(descriptor) = self.resolve(&Target::Digest(digest))?
+        {
+            return Ok(Picked { descriptor, names: Vec::new() });
+        }
+        picked.map_err(|error| error.within(&self.place))
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    fn check_tag_changed(&self, _: Option<&str>, _: &Picked) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -319,6 +319,10 @@ impl Destinations for LayoutDir {
         *changes = Changes::default();
         Ok(anything)
     }
+
+    fn settle(&self) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// DESTINATION-CHANGED: nobody changed `index.json` since it was read.
@@ -375,6 +379,7 @@ mod tests {
     use super::*;
     use crate::format::evidence::OCI_MANIFEST;
     use crate::transfer::entries::Entry;
+    use crate::transfer::store::Place as _;
 
     const IMAGE: &str = "sha256:77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e";
     const OTHER: &str = "sha256:52b2c10d3df2bf90651bf5504b0cf8c1e048b22a9e93e0b79e6b09b4a46b8ec5";

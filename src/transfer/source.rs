@@ -1,4 +1,5 @@
-//! Where an image comes from, as a person types it: `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`.
+//! Where an image comes from, as a person types it: `registry/repository:tag`, `registry/repository@sha256:…`,
+//! `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,34 +9,44 @@ use super::{archive_in, layout_dir};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::reference::{Reference, Repository, Target};
 
-/// An image in a layout.
+/// An image in a place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     location: Location,
     name: Option<String>,
+    reference: Option<Reference>,
 }
 
-/// A layout: a directory or an archive.
+/// A place that images are in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Location {
     /// `oci:DIR`
     Directory(PathBuf),
     /// `oci-archive:FILE`
     Archive(PathBuf),
+    /// `registry/repository`
+    Registry(Repository),
 }
 
 impl Source {
     /// Reads `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`; the path ends at its first colon, as skopeo has it.
-    /// `@sha256:…` after the path is a REF as well. A relative path is one of `base`.
+    /// `@sha256:…` after the path is a REF as well. A relative path is one of `base`. Anything else is a reference to an
+    /// image in a registry, with `docker://` before it or not; where it has a tag and a digest, the digest picks.
     ///
-    /// Errors: SOURCE-SYNTAX.
+    /// Errors: SOURCE-SYNTAX, REFERENCE-BARE.
     pub fn parse(text: &str, base: &Path) -> Result<Self> {
         let refuse = |why: &str| {
             let error = Error::new(Check::SourceSyntax, text).detail(why);
-            error.hint("say oci:DIR[:REF] or oci-archive:FILE[:REF]")
+            error.hint("say oci:DIR[:REF], oci-archive:FILE[:REF] or registry/repository:tag")
         };
-        let (kind, rest) = text.split_once(':').ok_or_else(|| refuse("it does not say how to read it"))?;
+        let layout = text.split_once(':').filter(|(kind, _)| LAYOUTS.contains(kind));
+        let Some((kind, rest)) = layout else {
+            let reference = Reference::parse(text.strip_prefix("docker://").unwrap_or(text))
+                .map_err(|error| error.details().fold(refuse("not a reference either"), Error::detail))?;
+            return Self::of(reference);
+        };
         let (path, name) = match rest.split_once(':') {
             Some((path, hex)) if path.ends_with("@sha256") => {
                 let digest = Digest::parse_hex(hex)
@@ -55,15 +66,30 @@ impl Source {
         let location = match kind {
             "oci" => Location::Directory(path),
             "oci-archive" => Location::Archive(path),
-            "docker-archive" => {
+            _ => {
                 return Err(refuse("a docker-archive holds no manifest").hint(archive_in::docker_hint(&path)));
             }
-            _ => return Err(refuse("images come from layouts")),
         };
-        Ok(Self { location, name })
+        Ok(Self { location, name, reference: None })
     }
 
-    /// The layout.
+    /// An image in a registry. REFERENCE-BARE: with a tag or a digest.
+    pub fn of(reference: Reference) -> Result<Self> {
+        let name = match reference.destination()?.target() {
+            Target::Tag(tag) => tag.clone(),
+            Target::Digest(digest) => digest.to_string(),
+        };
+        let location = Location::Registry(reference.repository().clone());
+        Ok(Self { location, name: Some(name), reference: Some(reference) })
+    }
+
+    /// The whole reference to an image in a registry.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
+    }
+
+    /// The place.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
@@ -77,11 +103,12 @@ impl Source {
 }
 
 impl Location {
-    /// Opens it to read.
-    pub fn open(&self) -> Result<Layout> {
+    /// Opens it to read, where it is a layout.
+    pub fn open_layout(&self) -> Option<Result<Layout>> {
         match self {
-            Self::Directory(path) => layout_dir::open(path),
-            Self::Archive(path) => archive_in::open(path),
+            Self::Directory(path) => Some(layout_dir::open(path)),
+            Self::Archive(path) => Some(archive_in::open(path)),
+            Self::Registry(_) => None,
         }
     }
 }
@@ -91,16 +118,23 @@ impl fmt::Display for Location {
         match self {
             Self::Directory(path) => write!(f, "oci:{}", path.display()),
             Self::Archive(path) => write!(f, "oci-archive:{}", path.display()),
+            Self::Registry(repository) => repository.fmt(f),
         }
     }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reference) = &self.reference {
+            return reference.fmt(f);
+        }
         self.location.fmt(f)?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))
     }
 }
+
+/// What stands before the first colon of a layout.
+const LAYOUTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
 #[cfg(test)]
 mod tests {
@@ -125,10 +159,27 @@ mod tests {
         }
         let source = Source::parse("oci:a:1", Path::new("/lists")).unwrap();
         assert_eq!(source.to_string(), "oci:/lists/a:1");
+        for (text, shown, name) in [
+            ("registry.example/app:1", "registry.example/app:1", "1"),
+            ("docker://alpine:3", "index.docker.io/library/alpine:3", "3"),
+            ("docker://oci:3", "index.docker.io/library/oci:3", "3"),
+            (
+                &format!("registry.example/app:1@{digest}"),
+                &format!("registry.example/app:1@{digest}"),
+                digest.as_str(),
+            ),
+        ] {
+            let source = Source::parse(text, Path::new("/lists")).unwrap();
+            assert_eq!((source.to_string().as_str(), source.name()), (shown, Some(name)), "{text}");
+            assert!(matches!(source.location(), Location::Registry(_)) && source.reference().is_some());
+        }
+        for text in ["layout", "registry.example/app"] {
+            assert_eq!(Source::parse(text, Path::new("")).unwrap_err().check(), Check::ReferenceBare);
+        }
         for text in [
             "",
-            "layout",
-            "registry.example/app:1",
+            "./layout",
+            "docker://",
             "oci:",
             "oci::1",
             "oci:a:",

@@ -3,6 +3,10 @@
 //! Three answers are kept apart everywhere: what was asked for, `None` where it is absent, and an error where it is
 //! broken or cannot be reached. Whoever asked for a thing decides whether its absence is an error.
 
+use std::sync::Arc;
+
+use super::entries::Picked;
+use super::source::Location;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::format::evidence::Descriptor;
@@ -32,6 +36,30 @@ pub trait Store: Send + Sync {
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>>;
 }
 
+/// A [`Store`] that images are picked from: a layout, or one repository of a registry.
+pub trait Place: Store {
+    /// The image that `name` picks: in a layout a name, tag or digest, in a repository a tag or digest. `None`: the
+    /// only one there is.
+    ///
+    /// Errors: IMAGE-ABSENT, IMAGE-AMBIGUOUS, REFERENCE-BARE for a repository without a name.
+    fn pick(&self, name: Option<&str>) -> Result<Picked>;
+
+    /// What it is called in messages.
+    fn place(&self) -> &str;
+
+    /// What a person should know about it.
+    fn warnings(&self) -> Vec<String>;
+
+    /// TAG-CHANGED: `name` still picks this image. A layout is not changed while it is read.
+    fn check_tag_changed(&self, name: Option<&str>, picked: &Picked) -> Result<()>;
+}
+
+/// Everything that images can be read from.
+pub trait Places: Send + Sync {
+    /// Opens a place. A layout is opened once; a repository remembers what was read of it as long as it is held.
+    fn open(&self, location: &Location) -> Result<Arc<dyn Place + '_>>;
+}
+
 /// A [`Store`] that takes signatures. Writes are idempotent: what stands there already is left as it is.
 pub trait Sink: Store {
     /// Puts a config, payload or bundle.
@@ -56,6 +84,10 @@ pub trait Destinations: Send + Sync {
 
     /// Makes durable and visible what was put; says whether anything changed. Nothing may be reported as done before.
     fn finish(&self) -> Result<bool>;
+
+    /// Waits until a writer who read before our last PUT has written as well (docs/registries.md, "Two writers"), so
+    /// that reading again shows what stays. False, at once, where nobody else can write: what is read then is final.
+    fn settle(&self) -> Result<bool>;
 }
 
 /// A manifest on its way to a [`Sink`].

@@ -75,6 +75,26 @@ pub(crate) struct Export {
     /// The request to write; it must not be there yet
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+/// How registries are reached
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct Network {
+    /// Images in work at once
+    #[arg(long, value_name = "N", default_value = "10", value_parser = parser(at_least_one))]
+    pub(crate) max_workers: usize,
+    /// A registry that speaks plain HTTP; loopback does anyway
+    #[arg(long = "plain-http", value_name = "HOST")]
+    pub(crate) plain_http: Vec<String>,
+    /// Certificate authorities to trust as well (PEM); with it loopback speaks TLS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// The most that one request may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) request_timeout: u64,
 }
 
 /// Print what a request, a response or a public key holds
@@ -130,6 +150,8 @@ pub(crate) struct Import {
     /// Write what was done to a file: json:FILE
     #[arg(long, value_name = "json:FILE")]
     pub(crate) report: Option<String>,
+    #[command(flatten)]
+    pub(crate) network: Network,
 }
 
 /// Verify signatures as `cosign verify --key` does
@@ -168,6 +190,8 @@ pub(crate) struct Verify {
     /// How signed payloads are printed
     #[arg(short, long, default_value = "json")]
     pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) network: Network,
 }
 
 /// Unite several responses to one request

@@ -14,13 +14,18 @@ use coldsign::words;
 
 use crate::cli::Export;
 use crate::files;
+use crate::station::{self, Station};
 
 /// Writes the request, last and whole; its digest alone goes to stdout.
 pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let wanted = wanted(args)?;
     let children = children(args)?;
+    let station = Station::open(&args.network, None)?;
     let output = files::create(&args.output, console)?;
-    let collected = collect(&wanted, &children).map_err(nothing_written)?;
+    let bar = station::progress("reading", wanted.len());
+    let collected = collect(&wanted, &children, station.registries(), station.flow(), || bar.inc(1));
+    bar.finish_and_clear();
+    let collected = collected.map_err(nothing_written)?;
     for warning in collected.warnings() {
         console.say(&format!("warning: {}", shown(warning)))?;
     }

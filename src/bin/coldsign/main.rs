@@ -6,6 +6,9 @@ mod export;
 mod files;
 mod import;
 mod inspect;
+mod net;
+mod registry;
+mod station;
 mod trusted_root;
 mod verify;
 

@@ -18,6 +18,7 @@ use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::entries::Picked;
 use coldsign::transfer::layout::Layout;
 use coldsign::transfer::source::{Location, Source};
+use coldsign::transfer::store::Place as _;
 use coldsign::transfer::{annotations, gather, list};
 use coldsign::verify::{Claims, Demand, Form, Known, Valid, Verifier, conclude};
 use rayon::prelude::*;
@@ -118,7 +119,7 @@ impl Layouts {
     fn open(&mut self, place: &Location) -> Result<&Layout> {
         Ok(match self.open.entry(place.clone()) {
             Entry::Occupied(open) => open.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(place.open()?),
+            Entry::Vacant(vacant) => vacant.insert(place.open_layout().expect("a layout")?),
         })
     }
 }

@@ -1,0 +1,71 @@
+//! What the commands share that read or write registries: the client, how many requests are in flight, the end that
+//! Ctrl-C asks for, and how far it got.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use coldsign::check::Check;
+use coldsign::error::{Error, Result};
+use coldsign::format::reference::Reference;
+use coldsign::transfer::flow::Flow;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+
+use crate::cli::Network;
+use crate::net::{Http, Settings};
+use crate::registry::Registries;
+
+/// A connected station at work.
+pub(crate) struct Station {
+    registries: Registries,
+    workers: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Station {
+    /// Opens no connection yet. `signatures` is where signatures are instead of beside their image.
+    pub(crate) fn open(network: &Network, signatures: Option<&Reference>) -> Result<Self> {
+        let http = Http::new(Settings {
+            plain_http: network.plain_http.clone(),
+            ca: network.registry_ca.clone(),
+            request: Duration::from_secs(network.request_timeout),
+            connections: network.max_workers,
+        })?;
+        let signatures = signatures.map(|reference| reference.repository().clone());
+        let stop = Arc::new(AtomicBool::new(false));
+        // The first Ctrl-C lets what is begun be finished, the second ends at once.
+        flag::register_conditional_shutdown(SIGINT, INTERRUPTED_TWICE, stop.clone())
+            .and_then(|_| flag::register(SIGINT, stop.clone()))
+            .map_err(|error| Error::new(Check::TerminalFailed, "Ctrl-C").caused_by(error))?;
+        Ok(Self { registries: Registries::new(http, signatures)?, workers: network.max_workers, stop })
+    }
+
+    /// Every registry, and every layout that is read.
+    pub(crate) fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
+    /// How many things are in work at once.
+    pub(crate) fn flow(&self) -> Flow<'_> {
+        Flow { workers: self.workers, stop: &self.stop }
+    }
+}
+
+/// A bar for `length` things at a terminal, nothing elsewhere.
+pub(crate) fn progress(what: &str, length: usize) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(u64::try_from(length).ok(), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg} {pos} of {len} [{bar:40}]")
+        .map(|style| style.progress_chars("#> "));
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// The exit code of a program that a signal ended, as shells say it: 128 and the signal.
+const INTERRUPTED_TWICE: i32 = 128 + SIGINT;
