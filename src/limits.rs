@@ -54,6 +54,14 @@ pub const LIST_FILE: u64 = 16 * MIB;
 pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
 /// Members of an archive that is read leniently: names are remembered to find those that stand twice.
 pub const SOURCE_MEMBERS: usize = 1_000_000;
+/// Bytes of a file of certificate authorities: the largest public bundles are a quarter of a mebibyte.
+pub const AUTHORITIES_FILE: u64 = 4 * MIB;
+/// Bytes of an HTTP header, all its fields together: Go's servers send at most 1 MiB, registries a few KiB.
+pub const HTTP_HEADER: usize = 32 * 1024;
+/// Bytes read of the body of an HTTP answer that is no success, and of a token service's answer.
+pub const HTTP_ERROR: usize = 64 * 1024;
+/// Redirects that one request follows: a registry needs one, to its storage.
+pub const HTTP_REDIRECTS: usize = 5;
 /// Characters of foreign text shown in one place, the rest is counted.
 pub const SHOWN: usize = 256;
 /// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).
