@@ -50,6 +50,8 @@ pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes of a file of credentials: thousands of registries.
+pub const CREDENTIALS_FILE: u64 = MIB;
 /// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.
 pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
 /// Members of an archive that is read leniently: names are remembered to find those that stand twice.
