@@ -95,7 +95,7 @@ impl Session {
         scope: Scope,
         request: &Request<'_>,
     ) -> Result<Answer> {
-        let origin = self.http.settings().origin(repository.registry());
+        let origin = self.http.settings().origin(repository.registry())?;
         let place = Place { repository, origin: &origin, scope };
         let ours = request.url.origin() == origin.origin();
         let mut login = match self.asked_by(&origin).filter(|_| ours) {
