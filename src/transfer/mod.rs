@@ -12,5 +12,6 @@ pub mod layout_dir;
 pub mod list;
 pub mod merge;
 pub mod places;
+pub mod push;
 pub mod source;
 pub mod store;
