@@ -117,9 +117,10 @@ pub(crate) struct Inspect {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Keys come from you, never from the file. Several responses are united first.
-Nothing is written before everything was checked, and it is read back:
-  coldsign import response.tar --key release.pub --request request.tar \\
-      --to oci:./layout
+Nothing is written before everything was checked. Signatures go to where the
+request says, or into a layout; they are read back and verified:
+  coldsign import response.tar --key release.pub --request request.tar
+  coldsign import response.tar --key release.pub --to oci:./layout
 
 The same command again changes nothing.")]
 pub(crate) struct Import {
@@ -129,9 +130,12 @@ pub(crate) struct Import {
     /// A public key whose signatures count; may be repeated
     #[arg(long = "key", value_name = "FILE", required = true)]
     pub(crate) keys: Vec<PathBuf>,
-    /// The layout to put signatures into: oci:DIR
+    /// Put signatures into this layout, not to where the request says
     #[arg(long, value_name = "oci:DIR")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
+    /// Put them into this repository; else the environment's COSIGN_REPOSITORY
+    #[arg(long, value_name = "REPOSITORY", value_parser = parser(Reference::parse), conflicts_with = "to")]
+    pub(crate) signature_repository: Option<Reference>,
     /// The request that was sent, to be compared
     #[arg(long, value_name = "FILE", conflicts_with = "request_digest")]
     pub(crate) request: Option<PathBuf>,
