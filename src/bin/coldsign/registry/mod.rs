@@ -42,6 +42,11 @@ impl Registries {
             known: Mutex::default(),
         })
     }
+
+    /// Layouts alone, each opened once.
+    pub(crate) fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
 }
 
 impl Places for Registries {
