@@ -65,6 +65,11 @@ impl Registries {
         })
     }
 
+    /// Layouts alone, each opened once.
+    pub(crate) fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
     /// `registry.example: login ok, push allowed on 23 repositories`: what [`Destinations::check_writable`] found, one
     /// line a registry; none for one that only the push itself can ask.
     pub(crate) fn allowed(&self) -> Vec<String> {
