@@ -72,8 +72,17 @@ fn logins(login: Login) {
     trusting(tool(&sandbox, "crane").args(["auth", "login", host, "-u", "user", "-p", "secret"])).expect(0);
     export().expect(0);
     fs::remove_file(sandbox.path(".docker/config.json")).expect("the sandbox is writable");
-    trusting(tool(&sandbox, "skopeo").args(["login", "--authfile", "podman.json", "-u", "user", "-p", "secret", host]))
-        .expect(0);
+    trusting(tool(&sandbox, "skopeo").args([
+        "login",
+        "--authfile",
+        "podman.json",
+        "-u",
+        "user",
+        "-p",
+        "secret",
+        host,
+    ]))
+    .expect(0);
     export().expect(50).stderr_line("error[REGISTRY-LOGIN]: [..]");
     export().env("REGISTRY_AUTH_FILE", sandbox.path("podman.json")).expect(0);
     sandbox.write(".config/containers/auth.json", sandbox.read("podman.json"));
@@ -81,7 +90,9 @@ fn logins(login: Login) {
     fs::remove_file(sandbox.path(".config/containers/auth.json")).expect("the sandbox is writable");
 
     // docker's, in a folder that DOCKER_CONFIG names.
-    sandbox.write("good/config.json", docker_config(host, GOOD)).write("bad/config.json", docker_config(host, WRONG));
+    sandbox
+        .write("good/config.json", docker_config(host, GOOD))
+        .write("bad/config.json", docker_config(host, WRONG));
     let good = sandbox.path("good");
     trip(&sandbox, &name, |run| run.env("DOCKER_CONFIG", &good));
 
@@ -138,7 +149,8 @@ fn signatures_in_another_repository() {
     }
     let sandbox = Sandbox::new();
     let registry = Registry::serve(&sandbox, Kind::Olareg);
-    let (name, other) = (format!("{}/team/app", registry.address()), format!("{}/team/sigs", registry.address()));
+    let (name, other) =
+        (format!("{}/team/app", registry.address()), format!("{}/team/sigs", registry.address()));
     push(&sandbox, "single", &name);
     let digest = export(&sandbox, &[&format!("{name}:1.4")]);
     key(&sandbox, "release");
@@ -179,7 +191,8 @@ fn exporting<'a>(sandbox: &'a Sandbox, image: &str) -> Run<'a> {
 
 /// olareg with TLS and an image in it.
 fn serve(sandbox: &Sandbox, login: Login) -> (Registry, String) {
-    let registry = Registry::serve_with(sandbox, Kind::Olareg, Options { tls: true, login, ..Options::PLAIN });
+    let registry =
+        Registry::serve_with(sandbox, Kind::Olareg, Options { tls: true, login, ..Options::PLAIN });
     let name = format!("{}/team/app", registry.address());
     copied(sandbox, &name);
     (registry, name)
@@ -189,7 +202,8 @@ fn serve(sandbox: &Sandbox, login: Login) -> (Registry, String) {
 fn copied(sandbox: &Sandbox, name: &str) {
     sandbox.fixture("format/single", "image");
     let copy = ["copy", "--insecure-policy", "--preserve-digests", "--dest-creds", "user:secret"];
-    trusting(tool(sandbox, "skopeo").args(copy).args(["oci:image:v1", &format!("docker://{name}:1.4")])).expect(0);
+    trusting(tool(sandbox, "skopeo").args(copy).args(["oci:image:v1", &format!("docker://{name}:1.4")]))
+        .expect(0);
 }
 
 /// A tool that trusts the sandbox's authority.
@@ -210,9 +224,21 @@ fn trip(sandbox: &Sandbox, name: &str, login: impl for<'a> Fn(Run<'a>) -> Run<'a
     key(sandbox, "stranger");
     approve(sandbox, exported.stdout_text().trim_end(), "release", "response.tar", &[]);
     let imported = ours()
-        .args(["import", "response.tar", "--key", "release.pub", "--registry-ca", "ca.pem", "--attach", "both"])
+        .args([
+            "import",
+            "response.tar",
+            "--key",
+            "release.pub",
+            "--registry-ca",
+            "ca.pem",
+            "--attach",
+            "both",
+        ])
         .expect(0);
-    imported.stderr_line("done: 1 image pushed, 0 unchanged; read back and verified").never("secret").never(GOOD);
+    imported
+        .stderr_line("done: 1 image pushed, 0 unchanged; read back and verified")
+        .never("secret")
+        .never(GOOD);
     for (key, code, refused) in [("release.pub", 0, 0), ("stranger.pub", 12, 1)] {
         ours().args(["verify", "--key", key, "--registry-ca", "ca.pem", &image]).expect(code);
         for cosign in COSIGNS {

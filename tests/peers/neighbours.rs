@@ -55,7 +55,14 @@ fn with_keys(sandbox: &Sandbox, kind: Kind) -> Option<Registry> {
 fn sign_by(sandbox: &Sandbox, cosign: &str, bundle: bool, name: &str, code: i32) {
     let form: &[&str] = if bundle { &[] } else { &["--new-bundle-format=false"] };
     tool(sandbox, cosign)
-        .args(["sign", "--key", &format!("{cosign}.key"), "--use-signing-config=false", "--tlog-upload=false", "-y"])
+        .args([
+            "sign",
+            "--key",
+            &format!("{cosign}.key"),
+            "--use-signing-config=false",
+            "--tlog-upload=false",
+            "-y",
+        ])
         .args(form)
         .arg(format!("{name}@sha256:{SINGLE}"))
         .expect(code);
@@ -182,7 +189,14 @@ fn six(kind: Kind) {
             scope.spawn(move || {
                 sandbox
                     .coldsign()
-                    .args(["import", &format!("{key}.tar"), "--key", &format!("{key}.pub"), "--attach", "both"])
+                    .args([
+                        "import",
+                        &format!("{key}.tar"),
+                        "--key",
+                        &format!("{key}.pub"),
+                        "--attach",
+                        "both",
+                    ])
                     .expect(0)
                     .stderr_line("done: 1 image pushed, 0 unchanged; read back and verified");
             });

@@ -80,7 +80,9 @@ fn trip(kind: Kind, attach: &str) {
 
     let again = import(&sandbox, &["response.tar", "--attach", attach]);
     again.stderr_line("done: 0 images pushed, 2 unchanged; read back and verified");
-    again.stderr_line(&format!("unchanged  {single}:1.4[..]")).stderr_line(&format!("unchanged  {index}:1.4[..]"));
+    again
+        .stderr_line(&format!("unchanged  {single}:1.4[..]"))
+        .stderr_line(&format!("unchanged  {index}:1.4[..]"));
     where_they_are(&sandbox, kind, attach, &single, SINGLE);
 }
 
@@ -157,7 +159,8 @@ fn by_skopeo(sandbox: &Sandbox, single: &str, index: &str) {
 /// Whether a policy that wants this key and compares names this way lets the image be pulled.
 fn pulled(sandbox: &Sandbox, reference: &str, all: &[&str], key: &str, identity: &str, accepted: bool) {
     let (host, _) = reference.split_once('/').expect("a reference has a registry");
-    sandbox.write("registries.d/all.yaml", format!("docker:\n  {host}:\n    use-sigstore-attachments: true\n"));
+    sandbox
+        .write("registries.d/all.yaml", format!("docker:\n  {host}:\n    use-sigstore-attachments: true\n"));
     sandbox.write(
         "policy.json",
         format!(
@@ -177,7 +180,8 @@ fn pulled(sandbox: &Sandbox, reference: &str, all: &[&str], key: &str, identity:
 /// The command that import prints is one that works, and refuses another key.
 pub(crate) fn by_the_printed_command(sandbox: &Sandbox, imported: &Outcome, image: &str, attach: &str) {
     let said = imported.stderr_text().replace("\\\n", " ");
-    let line = said.lines().find(|line| line.trim_start().starts_with("cosign verify ")).expect("it is printed");
+    let line =
+        said.lines().find(|line| line.trim_start().starts_with("cosign verify ")).expect("it is printed");
     let line = line.replace(" IMAGE", &format!(" {image}:1.4"));
     let words: Vec<_> = line.split_whitespace().take_while(|word| *word != "#").skip(1).collect();
     assert!(words.contains(&"release.pub"), "{line}");

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_types, reason = "a test asks whether its registry listens")]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -145,8 +146,8 @@ impl Registry {
         for _ in 0..10 {
             let port = free_port();
             let address = format!("127.0.0.1:{port}");
-            let log =
-                fs::File::create(sandbox.path(format!("registry-{port}.log"))).expect("the sandbox is writable");
+            let log = fs::File::create(sandbox.path(format!("registry-{port}.log")))
+                .expect("the sandbox is writable");
             let mut server = Command::new(&program)
                 .args(arguments(sandbox, kind, options, port))
                 .env_clear()
@@ -229,11 +230,11 @@ fn arguments(sandbox: &Sandbox, kind: Kind, options: Options, port: u16) -> Vec<
         Login::Token => {
             sandbox.write("auth.yaml", AUTH);
             let scheme = if options.tls { "https" } else { "http" };
-            line += &format!(" --auth-token-opaque auth.yaml --external-url {scheme}://127.0.0.1:{port}");
+            let _ = write!(line, " --auth-token-opaque auth.yaml --external-url {scheme}://127.0.0.1:{port}");
         }
     }
     if let Some(limit) = options.rate_limit {
-        line += &format!(" --rate-limit {limit}");
+        let _ = write!(line, " --rate-limit {limit}");
     }
     line.split_whitespace().map(str::to_owned).collect()
 }
@@ -256,7 +257,10 @@ acls:
 fn certificate(sandbox: &Sandbox) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30";
     for authority in ["ca", "other"] {
-        openssl(sandbox, &format!("req -x509 {key} -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"));
+        openssl(
+            sandbox,
+            &format!("req -x509 {key} -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"),
+        );
     }
     openssl(
         sandbox,
