@@ -34,6 +34,12 @@ pub const STRING: usize = 4 * 1024;
 pub const REFERENCE: usize = 512;
 /// Layers of one `.sig` manifest: cosign refuses more (GHSA-95pr-fxf5-86gv).
 pub const SIG_LAYERS: usize = 1_000;
+/// Referrers of one digest, in all pages and in the index that stands in for them: each may cost a request.
+pub const REFERRERS: usize = 1_000;
+/// Pages of a list of referrers: registries that have pages put dozens into one.
+pub const REFERRERS_PAGES: usize = 32;
+/// Rounds of reading back what was pushed beside other writers: six that begin together need three or four.
+pub const SETTLE_ROUNDS: usize = 8;
 /// Bytes of base64 that one signature takes at most when a response is sized in advance (P-521 DER is 139 bytes).
 pub const SIGNATURE_BASE64: usize = 200;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
@@ -46,6 +52,8 @@ pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes of a file of credentials: thousands of registries.
+pub const CREDENTIALS_FILE: u64 = MIB;
 /// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.
 pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
 /// Members of an archive that is read leniently: names are remembered to find those that stand twice.
