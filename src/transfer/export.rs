@@ -203,9 +203,11 @@ impl Blobs {
     }
 }
 
-/// Destination and identity: from `--as` and `--identity`, else from the place.
+/// Destination and identity: from `--as` and `--identity`, else from the reference that was typed, which may have a tag
+/// beside the digest that picks, else from the place.
 fn names(image: &Wanted, picked: &Picked) -> Result<(Destination, Identity)> {
-    let name = match (&image.name, picked.names.as_slice()) {
+    let name = image.name.as_ref().or(image.source.reference());
+    let name = match (name, picked.names.as_slice()) {
         (Some(name), _) | (None, [name]) => name,
         (None, []) => {
             let error = Error::new(Check::ReferenceAbsent, &image.source);
@@ -363,7 +365,7 @@ impl Walk<'_> {
 }
 
 /// EVIDENCE-DEPTH: the same bounds as the signer's, before anything is read.
-fn check_evidence_depth(depth: usize, visited: usize, descriptor: &Descriptor) -> Result<()> {
+pub(super) fn check_evidence_depth(depth: usize, visited: usize, descriptor: &Descriptor) -> Result<()> {
     if (depth == 0 && descriptor.is_index()) || visited > limits::MANIFESTS_BELOW {
         return Err(Error::new(Check::EvidenceDepth, descriptor.digest));
     }

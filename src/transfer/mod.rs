@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod archive_in;
+pub mod below;
 pub mod entries;
 pub mod export;
 pub mod flow;
@@ -12,5 +13,7 @@ pub mod layout_dir;
 pub mod list;
 pub mod merge;
 pub mod places;
+pub mod push;
+pub mod referrers;
 pub mod source;
 pub mod store;
