@@ -13,5 +13,6 @@ pub mod list;
 pub mod merge;
 pub mod places;
 pub mod push;
+pub mod referrers;
 pub mod source;
 pub mod store;

@@ -376,7 +376,7 @@ fn cut(body: Body) -> Result<Vec<u8>, ureq::Error> {
 }
 
 /// `METHOD scheme://host[:port]/path`.
-fn described(method: Method, url: &Url) -> String {
+pub(crate) fn described(method: Method, url: &Url) -> String {
     format!("{} {}", method.name(), bare(url))
 }
 
