@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod archive_in;
+pub mod below;
 pub mod entries;
 pub mod export;
 pub mod flow;

@@ -65,6 +65,11 @@ impl Registries {
         })
     }
 
+    /// Layouts alone, each opened once.
+    pub(crate) fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
     /// `registry.example: login ok, push allowed on 23 repositories`: what [`Destinations::check_writable`] found, one
     /// line a registry; none for one that only the push itself can ask.
     pub(crate) fn allowed(&self) -> Vec<String> {
@@ -132,7 +137,8 @@ impl Destinations for Registries {
     /// Errors: those of the first repository that may not be written or cannot be reached.
     fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
         let mut distinct: BTreeMap<String, &Repository> = BTreeMap::new();
-        for repository in repositories {
+        let elsewhere = self.signatures.as_ref().map(std::slice::from_ref);
+        for repository in elsewhere.map_or(repositories.to_vec(), |other| other.iter().collect()) {
             distinct.entry(repository.place()).or_insert(repository);
         }
         let distinct: Vec<&Repository> = distinct.into_values().collect();
@@ -168,6 +174,8 @@ impl Destinations for Registries {
 
     fn settle(&self) -> Result<bool> {
         self.settling.wait();
+        // What has to be put again after this was lost, whatever was answered to it.
+        lock(&self.blobs).clear();
         Ok(true)
     }
 }
