@@ -124,6 +124,14 @@ fn untrusted(error: &rustls::Error, at: &str, url: &Url) -> Error {
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => refuse(format!("certificate of {host} has expired")),
+        // The verifier below has no name of its own for it.
+        rustls::Error::InvalidCertificate(CertificateError::Other(below))
+            if below.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            refuse(format!("certificate of {host} is an authority's own, which no server may show")).hint(
+                "make the registry a certificate with basicConstraints CA:FALSE, signed by that authority",
+            )
+        }
         rustls::Error::InvalidCertificate(_) => refuse(format!("certificate of {host} is not trusted")),
         rustls::Error::InvalidMessage(_) => refuse(format!("{authority} does not speak TLS"))
             .hint(format!("if it speaks plain HTTP: --plain-http {authority}")),
