@@ -1,6 +1,7 @@
 //! What the commands share that read or write registries: the client, how many requests are in flight, the end that
 //! Ctrl-C asks for, and how far it got.
 
+use std::env::{self, VarError};
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -57,10 +58,13 @@ impl Station {
 /// Where signatures are instead of beside their image: as the flag says, else `COSIGN_REPOSITORY`, as cosign has it.
 /// Usage where it names more than a repository.
 pub(crate) fn signature_repository(flag: Option<&Reference>) -> Result<Option<Reference>> {
-    let reference = match (flag, std::env::var(COSIGN_REPOSITORY)) {
+    let reference = match (flag, env::var(COSIGN_REPOSITORY)) {
         (Some(flag), _) => Some(flag.clone()),
         (None, Ok(text)) if !text.is_empty() => {
             Some(Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?)
+        }
+        (None, Err(VarError::NotUnicode(_))) => {
+            return Err(Error::new(Check::ReferenceSyntax, COSIGN_REPOSITORY));
         }
         (None, _) => None,
     };
