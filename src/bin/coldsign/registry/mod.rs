@@ -182,6 +182,9 @@ impl Destinations for Registries {
 
 /// A refusal before the first push.
 fn asked(error: Error, count: usize) -> Error {
+    if error.check() == Check::RegistryDenied {
+        return error.detail("nothing was pushed"); // it names its one repository and what was asked of it
+    }
     let repositories = counted(count, "repository", "repositories");
     error.detail(format!("asked: pull and push, {repositories}")).detail("nothing was pushed")
 }
