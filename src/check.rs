@@ -411,6 +411,8 @@ checks! {
             "GET and HEAD follow at most 5 redirects, never from https to http; pages of a list stay on the registry.";
         RegistryRealm "REGISTRY-REALM" NothingPushed "registry sends credentials to where they do not belong",
             "The token service that a registry names speaks https, unless the registry does not, and does not redirect.";
+        RegistryAuthorities "REGISTRY-AUTHORITIES" Environment "file of certificate authorities cannot be used",
+            "The file of --registry-ca holds one or more certificates in PEM, each of which can be read.";
         RegistryCredentials "REGISTRY-CREDENTIALS" Environment "credentials cannot be read",
             "The file of credentials is JSON as docker and podman write it, and the programs that it names answer.";
     }

@@ -46,10 +46,20 @@ pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes of a file of credentials: thousands of registries.
+pub const CREDENTIALS_FILE: u64 = MIB;
 /// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.
 pub const SOURCE_STREAM: u64 = 256 * 1024 * MIB;
 /// Members of an archive that is read leniently: names are remembered to find those that stand twice.
 pub const SOURCE_MEMBERS: usize = 1_000_000;
+/// Bytes of a file of certificate authorities: the largest public bundles are a quarter of a mebibyte.
+pub const AUTHORITIES_FILE: u64 = 4 * MIB;
+/// Bytes of an HTTP header, all its fields together: Go's servers send at most 1 MiB, registries a few KiB.
+pub const HTTP_HEADER: usize = 32 * 1024;
+/// Bytes read of the body of an HTTP answer that is no success, and of a token service's answer.
+pub const HTTP_ERROR: usize = 64 * 1024;
+/// Redirects that one request follows: a registry needs one, to its storage.
+pub const HTTP_REDIRECTS: usize = 5;
 /// Characters of foreign text shown in one place, the rest is counted.
 pub const SHOWN: usize = 256;
 /// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).

@@ -1,11 +1,25 @@
 //! One request, from its first byte to its answer.
 
-use std::time::Duration;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use coldsign::error::Result;
+use coldsign::check::Check;
+use coldsign::error::{Error, Result};
+use coldsign::limits;
+use ureq::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
+};
+use ureq::{AsSendBody, Body, http};
 use url::Url;
 
 use super::Settings;
+use super::agents::Agents;
+use super::failure::Failure;
+use super::retry::{self, Gates, Pauses, Setback};
+use super::settings::names_a_user;
 
 /// What the client may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +31,20 @@ pub(crate) enum Method {
     Delete,
 }
 
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// A request. GET and HEAD follow redirects unless `redirects` is false.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -33,6 +59,13 @@ pub(crate) struct Request<'a> {
     pub(crate) redirects: bool,
 }
 
+impl fmt::Debug for Request<'_> {
+    /// Without what may be secret: `Authorization`, the query, a user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&described(self.method, &self.url))
+    }
+}
+
 /// An answer, read to its end. Whatever the status: what it means is for the caller to say.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -40,30 +73,47 @@ pub(crate) struct Answer {
     /// Where it came from, after redirects.
     pub(crate) url: Url,
     pub(crate) body: Vec<u8>,
-    headers: Vec<(String, String)>,
+    headers: HeaderMap,
 }
 
 impl Answer {
-    /// The value of a header, if it is there once or more (the first); `name` in lower case.
+    /// The value of a header, if it is there once or more (the first); `name` in lower case. A value that is not
+    /// printable ASCII is as good as none.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.all(name).next()
     }
 
     /// Every value of a header.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
     }
 }
 
 /// The client of a process: its connections, and what it knows of registries that want to be left alone for a while.
 pub(crate) struct Http {
     settings: Settings,
+    agents: Agents,
+    gates: Gates,
+    pub(super) pauses: Pauses,
 }
 
 impl Http {
-    /// A client with these settings. FILE-READ, REGISTRY-REACH: the file of authorities can be read.
+    /// A client with these settings, and the proxies of the environment. Opens no connection.
+    ///
+    /// Errors: USAGE for `--plain-http`; FILE-READ, FILE-NOT-REGULAR, FILE-SIZE, REGISTRY-AUTHORITIES for the file of
+    /// authorities.
     pub(crate) fn new(settings: Settings) -> Result<Self> {
-        Ok(Self { settings })
+        Self::with_environment(settings, |name| std::env::var(name).ok())
+    }
+
+    /// The same with an environment of one's own.
+    pub(super) fn with_environment(
+        settings: Settings,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        settings.check_usage()?;
+        let agents = Agents::new(&settings, variable)?;
+        Ok(Self { settings, agents, gates: Gates::default(), pauses: Pauses::default() })
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -73,8 +123,271 @@ impl Http {
     /// Sends a request until it is answered: again after 429, 500, 502, 503, 504 and dropped connections, with growing
     /// pauses, never after a time-out. The last answer is handed over whatever its status.
     ///
-    /// Errors: REGISTRY-REACH, REGISTRY-TIMEOUT, REGISTRY-REDIRECT, REGISTRY-LIMIT.
+    /// Errors: REGISTRY-REACH, REGISTRY-TIMEOUT, REGISTRY-REDIRECT, REGISTRY-LIMIT; REGISTRY-ANSWER for what is not
+    /// HTTP, is encoded, or asks for more patience than there is; REGISTRY-CREDENTIALS for an `authorization` that no
+    /// header can hold.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer> {
-        unimplemented!("{request:?} {:?}", Duration::ZERO)
+        let deadline = Deadline { began: Instant::now(), most: self.settings.request };
+        let mut hop = Hop { url: request.url.clone(), authorization: request.authorization };
+        let mut redirects = 0;
+        loop {
+            let answer = self.answer(request, &hop, deadline)?;
+            if !request.redirects || !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let next = check_registry_redirect(request.method, &answer, redirects)?;
+            if next.origin() != hop.url.origin() {
+                hop.authorization = None; // for good: also if the way leads back
+            }
+            hop.url = next;
+            redirects += 1;
+        }
+    }
+
+    /// One hop, tried as often as it makes sense.
+    fn answer(&self, request: &Request<'_>, hop: &Hop<'_>, deadline: Deadline) -> Result<Answer> {
+        let origin = || hop.url.origin().ascii_serialization();
+        let mut tries = 0;
+        loop {
+            while let Some(wait) = self.gates.closed(origin) {
+                check_patience(wait, "another request was answered 429 or 503", request, hop, deadline)?;
+                thread::sleep(retry::spread(wait));
+            }
+            let outcome = self.exchange(request, hop, deadline.left());
+            tries += 1;
+            let setback = match &outcome {
+                Ok(answer) => Setback::of_status(answer.status),
+                Err(failure) => Setback::of_failure(failure.kind),
+            };
+            let Some(setback) = setback else { return outcome.map_err(|failure| failure.error) };
+            let wish = outcome.as_ref().ok().and_then(|answer| answer.header(RETRY_AFTER.as_str()));
+            let wish = wish.and_then(|text| retry::retry_after(text, SystemTime::now()));
+            let pause = match (wish, &outcome) {
+                (Some(wish), Ok(answer)) => {
+                    check_patience(wish, &format!("status {}", answer.status), request, hop, deadline)?;
+                    // The registry decides how often, the deadline how long; a failing one does not count as patient.
+                    let again = setback == Setback::Busy || self.pauses.after(setback, tries).is_some();
+                    let pause = again.then(|| self.pauses.asked(wish, tries));
+                    if let Some(until) = pause.and_then(|pause| Instant::now().checked_add(pause)) {
+                        self.gates.close(&origin(), until);
+                    }
+                    pause
+                }
+                _ => self.pauses.after(setback, tries),
+            };
+            match pause.filter(|pause| *pause < deadline.left()) {
+                Some(pause) => thread::sleep(pause),
+                None => return outcome.map_err(|failure| with_tries(failure.error, tries)),
+            }
+        }
+    }
+
+    /// One request and its answer.
+    fn exchange(&self, request: &Request<'_>, hop: &Hop<'_>, left: Duration) -> Result<Answer, Failure> {
+        let at = || described(request.method, &hop.url);
+        if left.is_zero() {
+            let error = Error::new(Check::RegistryTimeout, at());
+            return Err(error
+                .detail(format!("not answered within {} s", self.settings.request.as_secs()))
+                .into());
+        }
+        if names_a_user(&hop.url) {
+            return Err(Error::new(Check::RegistryRedirect, at())
+                .detail("address with a user or password")
+                .into());
+        }
+        let mut head = http::Request::builder().method(request.method.name()).uri(hop.url.as_str());
+        if let Some(accept) = request.accept {
+            head = head.header(ACCEPT, accept);
+        }
+        if let Some(authorization) = hop.authorization {
+            let mut value = HeaderValue::from_str(authorization).map_err(|_| {
+                Error::new(Check::RegistryCredentials, at())
+                    .detail("credentials hold what no HTTP header can")
+            })?;
+            value.set_sensitive(true);
+            head = head.header(AUTHORIZATION, value);
+        }
+        if let Some((kind, _)) = request.body {
+            head = head.header(CONTENT_TYPE, kind);
+        }
+        let answered = match (request.body, request.method) {
+            (Some((_, bytes)), _) => self.run(head.body(bytes), hop, left),
+            // Without a length some servers wait for a body.
+            (None, Method::Post | Method::Put) => self.run(head.body(&[] as &[u8]), hop, left),
+            (None, _) => self.run(head.body(()), hop, left),
+        };
+        let failed = |error: ureq::Error| Failure::new(error, &at(), &hop.url, &self.settings);
+        let (head, body) = answered?.map_err(failed)?.into_parts();
+        let status = head.status.as_u16();
+        let headers = head.headers;
+        let body = if request.method == Method::Head {
+            Vec::new()
+        } else if head.status.is_success() {
+            check_identity(&headers).map_err(|error| error.within(at()))?;
+            read(body, &headers, request.limit, &at).map_err(|error| match error {
+                Unread::Over(error) => error.into(),
+                Unread::Broken(error) => failed(error),
+            })?
+        } else {
+            cut(body).map_err(failed)?
+        };
+        Ok(Answer { status, url: hop.url.clone(), body, headers })
+    }
+
+    /// Hands a request to the pool of its way. The inner error is one of the wire.
+    fn run<S: AsSendBody>(
+        &self,
+        request: http::Result<http::Request<S>>,
+        hop: &Hop<'_>,
+        left: Duration,
+    ) -> Result<Result<http::Response<Body>, ureq::Error>> {
+        let agent = self.agents.get(&hop.url, &self.settings)?;
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        // The pool's own bound is the whole time of a request: right for the first try, too long for a later one.
+        Ok(if self.settings.request.saturating_sub(left) < FIRST_TRY {
+            agent.run(request)
+        } else {
+            agent.run(agent.configure_request(request).timeout_global(Some(left)).build())
+        })
     }
 }
+
+/// Where a request goes next, and what it may show there.
+struct Hop<'a> {
+    url: Url,
+    authorization: Option<&'a str>,
+}
+
+/// When nobody waits for an answer any longer: pauses, redirects and tries count.
+#[derive(Clone, Copy)]
+struct Deadline {
+    began: Instant,
+    most: Duration,
+}
+
+impl Deadline {
+    fn left(self) -> Duration {
+        self.most.saturating_sub(self.began.elapsed())
+    }
+}
+
+/// REGISTRY-REDIRECT: GET and HEAD follow, at most five times, to http or https, never from https to http, to no
+/// address with a user in it. Returns where to.
+fn check_registry_redirect(method: Method, answer: &Answer, before: usize) -> Result<Url> {
+    let refuse = |why: &str| {
+        Error::new(Check::RegistryRedirect, described(method, &answer.url))
+            .detail(format!("status {}: {why}", answer.status))
+    };
+    if !matches!(method, Method::Get | Method::Head) {
+        return Err(refuse("only GET and HEAD are redirected"));
+    }
+    let location = answer.header(LOCATION.as_str()).ok_or_else(|| refuse("it does not say where to"))?;
+    let next = answer.url.join(location).map_err(|_| refuse("where to is not an address"))?;
+    let to = bare(&next);
+    match (answer.url.scheme(), next.scheme()) {
+        ("https", "http") => return Err(refuse(&format!("from https to {to}"))),
+        (_, "http" | "https") => {}
+        (_, other) => return Err(refuse(&format!("to the scheme {other}"))),
+    }
+    if names_a_user(&next) {
+        return Err(refuse(&format!("to an address with a user or password: {to}")));
+    }
+    if before >= limits::HTTP_REDIRECTS {
+        return Err(refuse(&format!("more than {} redirects, the next one to {to}", limits::HTTP_REDIRECTS)));
+    }
+    Ok(next)
+}
+
+/// REGISTRY-ANSWER: what a registry asks us to wait is at most a minute, and ends before the request does.
+fn check_patience(
+    wait: Duration,
+    why: &str,
+    request: &Request<'_>,
+    hop: &Hop<'_>,
+    deadline: Deadline,
+) -> Result<()> {
+    let refuse = |bound: String| {
+        Err(Error::new(Check::RegistryAnswer, described(request.method, &hop.url))
+            .detail(format!("{why}: asks to wait {} s, {bound}", wait.as_secs()))
+            .hint("run the same command again later"))
+    };
+    if wait > retry::RETRY_AFTER + retry::SPREAD {
+        return refuse(format!("at most {} s are waited", retry::RETRY_AFTER.as_secs()));
+    }
+    if wait > deadline.left() {
+        return refuse(format!("a request takes at most {} s in all", deadline.most.as_secs()));
+    }
+    Ok(())
+}
+
+/// REGISTRY-ANSWER: a body comes as it is; nothing is decompressed.
+fn check_identity(headers: &HeaderMap) -> Result<()> {
+    let other = headers
+        .get_all(CONTENT_ENCODING)
+        .into_iter()
+        .find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    match other {
+        None => Ok(()),
+        Some(encoding) => Err(Error::new(Check::RegistryAnswer, "").detail(format!(
+            "body is encoded, asked for as it is: {}",
+            String::from_utf8_lossy(encoding.as_bytes())
+        ))),
+    }
+}
+
+/// A body that was not read.
+enum Unread {
+    Over(Error),
+    Broken(ureq::Error),
+}
+
+/// REGISTRY-LIMIT: the body of a success has at most `limit` bytes, by what it says and by what comes.
+fn read(body: Body, headers: &HeaderMap, limit: usize, at: &dyn Fn() -> String) -> Result<Vec<u8>, Unread> {
+    let over = || {
+        let error = Error::new(Check::RegistryLimit, at());
+        Unread::Over(error.detail(format!("body of more than {limit} bytes; the rest was not read")))
+    };
+    let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if said.is_some_and(|said| said > limit) {
+        return Err(over());
+    }
+    let mut bytes = Vec::with_capacity(said.unwrap_or_default());
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    body.into_reader()
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(|error: io::Error| Unread::Broken(error.into()))?;
+    if bytes.len() > limit {
+        return Err(over());
+    }
+    Ok(bytes)
+}
+
+/// The beginning of a body that is only shown or parsed leniently.
+fn cut(body: Body) -> Result<Vec<u8>, ureq::Error> {
+    let most = u64::try_from(limits::HTTP_ERROR).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    body.into_reader().take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `METHOD scheme://host[:port]/path`.
+fn described(method: Method, url: &Url) -> String {
+    format!("{} {}", method.name(), bare(url))
+}
+
+/// A URL without its query, which can be signed or hold a session, and without a user.
+fn bare(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+fn with_tries(error: Error, tries: u32) -> Error {
+    if tries > 1 { error.detail(format!("tried {tries} times")) } else { error }
+}
+
+/// What of the time of a request may be gone while its own try still counts as the first.
+const FIRST_TRY: Duration = Duration::from_millis(20);

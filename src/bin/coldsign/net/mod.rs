@@ -1,7 +1,16 @@
 //! The only code that opens connections: HTTP/1.1 over TCP and TLS, with bounds on time, bytes, redirects and retries.
 
+mod agents;
+mod failure;
 mod http;
+mod names;
+mod proxy;
+mod retry;
 mod settings;
+mod tls;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use http::{Answer, Http, Method, Request};
 pub(crate) use settings::Settings;

@@ -1,10 +1,27 @@
-//! Logging in: challenges, tokens (RFC 9110 11, RFC 6750, distribution-spec "token" extension), and which of a person's
-//! credentials go where.
+//! Logging in: challenges (RFC 9110 11), tokens (RFC 6750, RFC 6749 6, distribution's "Token Authentication
+//! Specification"), and which of a person's credentials go where.
+//!
+//! Credentials go to the registry's own origin and to the token service that it names, tokens to the origin only.
 
-use coldsign::error::Result;
+mod challenge;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use coldsign::check::Check;
+use coldsign::error::{Error, Result};
+use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::Repository;
+use coldsign::limits;
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
-use crate::net::{Answer, Http, Request};
+use super::credentials::{Credential, Credentials};
+use crate::net::{Answer, Http, Method, Request};
 
 /// What a request wants to do in its repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,29 +31,495 @@ pub(crate) enum Scope {
 }
 
 /// A client that is logged in where it has to be.
+///
+/// Threads share what it knows: how an origin wants to be logged in to, and the tokens of each repository.
 pub(crate) struct Session {
     http: Http,
+    credentials: Credentials,
+    /// By origin, what it asked for when it last said 401.
+    asked: RwLock<HashMap<String, Asked>>,
+    /// By origin and repository.
+    logins: Mutex<HashMap<(String, String), Arc<Mutex<Logins>>>>,
 }
 
+/// Who asks: a repository of the registry at an origin, and what for.
+struct Place<'a> {
+    repository: &'a Repository,
+    origin: &'a Url,
+    scope: Scope,
+}
+
+/// How an origin wants to be logged in to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Basic,
+    Bearer { realm: Url, service: Option<String> },
+}
+
+/// The logins of one repository. Whoever gets a new one holds the lock meanwhile: the others wait and use it too.
+#[derive(Default)]
+struct Logins {
+    pull: Option<Login>,
+    pull_push: Option<Login>,
+}
+
+/// A value of `Authorization` while it is good.
+struct Login {
+    authorization: Authorization,
+    until: Option<Instant>,
+}
+
+/// A value of `Authorization`; wiped when the last holder drops it.
+type Authorization = Arc<Zeroizing<String>>;
+
 impl Session {
+    /// Nothing is read before a registry asks for a login.
     pub(crate) fn new(http: Http) -> Self {
-        Self { http }
+        let credentials = Credentials::of_this_process();
+        Self { http, credentials, asked: RwLock::default(), logins: Mutex::default() }
     }
 
     pub(crate) fn http(&self) -> &Http {
         &self.http
     }
 
-    /// Sends a request for a repository, with credentials where the registry asks for them. A 401 after that is
+    /// Sends a request for a repository, with credentials where the registry asks for them; `authorization` of the
+    /// request is not looked at. A URL on another origin than the registry's gets none. A 401 after that is
     /// REGISTRY-LOGIN and names the file of credentials, a 403 REGISTRY-DENIED; every other status is handed over.
     ///
-    /// Errors: those of [`Http::send`]; REGISTRY-LOGIN, REGISTRY-DENIED, REGISTRY-REALM, REGISTRY-CREDENTIALS.
+    /// Errors: those of [`Http::send`]; REGISTRY-LOGIN, REGISTRY-DENIED, REGISTRY-REALM, REGISTRY-CREDENTIALS;
+    /// REGISTRY-ANSWER of a token service.
     pub(crate) fn send(
         &self,
         repository: &Repository,
         scope: Scope,
         request: &Request<'_>,
     ) -> Result<Answer> {
-        unimplemented!("{repository} {scope:?} {request:?}")
+        let origin = self.http.settings().origin(repository.registry())?;
+        let place = Place { repository, origin: &origin, scope };
+        let ours = request.url.origin() == origin.origin();
+        let mut login = match self.asked_by(&origin).filter(|_| ours) {
+            Some(asked) => self.login(&place, &asked, None)?,
+            None => None,
+        };
+        let mut refused = 0;
+        loop {
+            let authorization = login.as_ref().map(|login| login.as_str());
+            let answer = self.http.send(&Request { authorization, ..request.clone() })?;
+            let answer = conceal(answer, authorization.and_then(|value| value.split(' ').nth(1)));
+            self.check_registry_denied(&place, &answer)?;
+            if answer.status != 401 {
+                return Ok(answer);
+            }
+            refused += u8::from(login.is_some());
+            let next = if !ours || answer.url.origin() != origin.origin() || refused > 1 {
+                None // a challenge from elsewhere is not answered; a token that was refused is got anew once
+            } else {
+                let asked = Asked::read(answer.all("www-authenticate"), &origin)
+                    .map_err(|why| why.unwrap_or_else(|| self.login_refused(&place, &answer)))?;
+                self.remember(&origin, &asked);
+                self.login(&place, &asked, login.as_ref())?
+            };
+            if next.is_none() || next == login {
+                return Err(self.login_refused(&place, &answer));
+            }
+            login = next;
+        }
+    }
+
+    fn asked_by(&self, origin: &Url) -> Option<Asked> {
+        self.asked.read().unwrap_or_else(PoisonError::into_inner).get(origin.as_str()).cloned()
+    }
+
+    fn remember(&self, origin: &Url, asked: &Asked) {
+        if self.asked_by(origin).as_ref() != Some(asked) {
+            let mut known = self.asked.write().unwrap_or_else(PoisonError::into_inner);
+            known.insert(origin.to_string(), asked.clone());
+        }
+    }
+
+    /// The logins of a repository; of the others those that nobody uses at this moment are forgotten when there are
+    /// many: memory does not grow with the repositories of a run.
+    fn logins_of(&self, place: &Place<'_>) -> Arc<Mutex<Logins>> {
+        let mut all = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (place.origin.to_string(), place.repository.path().to_owned());
+        if all.len() >= REPOSITORIES && !all.contains_key(&key) {
+            all.retain(|_, logins| Arc::strong_count(logins) > 1);
+        }
+        all.entry(key).or_default().clone()
+    }
+
+    /// The value of `Authorization` for a repository, other than the one that was `refused`; `None` where a password
+    /// is asked for and there is none.
+    fn login(
+        &self,
+        place: &Place<'_>,
+        asked: &Asked,
+        refused: Option<&Authorization>,
+    ) -> Result<Option<Authorization>> {
+        let logins = self.logins_of(place);
+        let mut logins = logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refused) = refused {
+            logins.forget(refused);
+        }
+        if let Some(authorization) = logins.good(place.scope, Instant::now()) {
+            return Ok(Some(authorization));
+        }
+        let credential =
+            self.credentials.find(place.repository.registry(), place.repository.path())?.credential;
+        let login = match (asked, credential.as_deref()) {
+            (Asked::Basic, Some(Credential::Password { user, password })) => {
+                Login { authorization: Arc::new(basic(user, password)), until: None }
+            }
+            (Asked::Basic, _) => return Ok(None),
+            (Asked::Bearer { realm, service }, credential) => {
+                self.get_token(place, realm, service.as_deref(), credential)?
+            }
+        };
+        let authorization = login.authorization.clone();
+        *logins.of(place.scope) = Some(login);
+        Ok(Some(authorization))
+    }
+
+    /// Gets a token for the repository: with an identity token by POST (RFC 6749 6), else by GET, with a password if
+    /// there is one.
+    fn get_token(
+        &self,
+        place: &Place<'_>,
+        realm: &Url,
+        service: Option<&str>,
+        credential: Option<&Credential>,
+    ) -> Result<Login> {
+        let asked_at = Instant::now();
+        let scope = token_scope(place.repository.path(), place.scope);
+        let (authorization, form);
+        let mut request = Request {
+            method: Method::Get,
+            url: realm.clone(),
+            accept: Some("application/json"),
+            body: None,
+            authorization: None,
+            limit: TOKEN_ANSWER,
+            redirects: false,
+        };
+        let secret = match credential {
+            Some(Credential::Identity(token)) => {
+                form = refresh_form(service, &scope, token);
+                request.method = Method::Post;
+                request.body = Some(("application/x-www-form-urlencoded", form.as_bytes()));
+                Some(token.as_str())
+            }
+            Some(Credential::Password { user, password }) => {
+                request.url = token_url(realm, service, &scope);
+                authorization = basic(user, password);
+                request.authorization = Some(&authorization);
+                Some(password.as_str())
+            }
+            None => {
+                request.url = token_url(realm, service, &scope);
+                None
+            }
+        };
+        let answer = conceal(self.http.send(&request)?, secret);
+        self.check_registry_denied(place, &answer)?;
+        check_registry_realm_redirect(&answer)?;
+        let of_no_use = |why: &str| Error::new(Check::RegistryAnswer, shown(realm)).detail(why);
+        match answer.status {
+            200 => read_token(&Zeroizing::new(answer.body), asked_at).map_err(of_no_use),
+            // 400 says of a refresh token that it is not good (RFC 6749 5.2).
+            400 if request.method == Method::Post => Err(self.login_refused(place, &answer)),
+            401 => Err(self.login_refused(place, &answer)),
+            _ => Err(of_no_use(&said(&answer))),
+        }
+    }
+
+    /// REGISTRY-LOGIN, for a 401 that nothing is left to answer with.
+    fn login_refused(&self, place: &Place<'_>, answer: &Answer) -> Error {
+        let registry = place.repository.registry();
+        let error = Error::new(Check::RegistryLogin, registry).detail(place.said(answer));
+        let found = self.credentials.find(registry, place.repository.path());
+        let credentials = found.map_or_else(|_| "cannot be read".to_owned(), |found| found.place);
+        let mut error = error.detail(format!("credentials: {credentials}"));
+        if answer.all("www-authenticate").any(|header| header.contains("insufficient_scope")) {
+            error = error.detail(format!("they do not allow to {}", place.scope.words()));
+        }
+        match Asked::read(answer.all("www-authenticate"), place.origin) {
+            Err(None) => error.detail("it asks for neither a password nor a token"),
+            _ => error.hint(format!("docker login {registry}, then run the same command again")),
+        }
+    }
+
+    /// REGISTRY-DENIED: the registry allows what is asked of it.
+    fn check_registry_denied(&self, place: &Place<'_>, answer: &Answer) -> Result<()> {
+        if answer.status != 403 {
+            return Ok(());
+        }
+        let (registry, path) = (place.repository.registry(), place.repository.path());
+        let error = Error::new(Check::RegistryDenied, place.repository)
+            .detail(place.said(answer))
+            .detail(format!("asked: {}", place.scope.words()));
+        let found = self.credentials.find(registry, path);
+        Err(match found {
+            Ok(found) if found.credential.is_some() => error.detail(format!("credentials: {}", found.place)),
+            Ok(found) => error
+                .detail(format!("credentials: {}", found.place))
+                .hint(format!("docker login {registry}, then run the same command again")),
+            Err(_) => error,
+        })
     }
 }
+
+impl Scope {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::PullPush => "pull and push",
+        }
+    }
+}
+
+impl Place<'_> {
+    /// [`said`], and who said it where that is not the registry.
+    fn said(&self, answer: &Answer) -> String {
+        if answer.url.origin() == self.origin.origin() {
+            said(answer)
+        } else {
+            format!("{}, from {}", said(answer), shown(&answer.url))
+        }
+    }
+}
+
+impl Asked {
+    /// The challenge that is answered, of all that a registry sends: a token's before a password's.
+    ///
+    /// REGISTRY-REALM for a token service that nothing may be sent to, no error where there is no such challenge.
+    fn read<'a>(headers: impl Iterator<Item = &'a str>, origin: &Url) -> Result<Self, Option<Error>> {
+        let challenges: Vec<_> = headers.flat_map(challenge::parse).collect();
+        let of = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
+        if let Some(bearer) = of("bearer") {
+            let realm = check_registry_realm(bearer.parameter("realm").unwrap_or_default(), origin)?;
+            return Ok(Self::Bearer { realm, service: bearer.parameter("service").map(str::to_owned) });
+        }
+        of("basic").map(|_| Self::Basic).ok_or(None)
+    }
+}
+
+impl Logins {
+    /// A login that serves `scope` at `now`.
+    fn good(&self, scope: Scope, now: Instant) -> Option<Authorization> {
+        let pull = self.pull.as_ref().filter(|_| scope == Scope::Pull);
+        let all = self.pull_push.iter().chain(pull);
+        let mut good = all.filter(|login| login.until.is_none_or(|until| now < until));
+        good.next().map(|login| login.authorization.clone())
+    }
+
+    fn of(&mut self, scope: Scope) -> &mut Option<Login> {
+        match scope {
+            Scope::Pull => &mut self.pull,
+            Scope::PullPush => &mut self.pull_push,
+        }
+    }
+
+    fn forget(&mut self, refused: &Authorization) {
+        for login in [&mut self.pull, &mut self.pull_push] {
+            login.take_if(|login| login.authorization == *refused);
+        }
+    }
+}
+
+/// What a registry says in an answer that is an error, for messages: `404 not found: MANIFEST_UNKNOWN: manifest
+/// unknown`. At most 300 characters, foreign ones: they are escaped where they are shown.
+pub(crate) fn said(answer: &Answer) -> String {
+    words(answer.status, &answer.body)
+}
+
+fn words(status: u16, body: &[u8]) -> String {
+    let mut words = match reason(status) {
+        "" => format!("status {status}"),
+        reason => format!("{status} {reason}"),
+    };
+    let Ok(body) = Value::parse(body, limits::DEPTH_EVIDENCE, Names::Exact) else { return words };
+    let first = body.get("errors").and_then(Value::as_array).and_then(<[_]>::first);
+    // distribution-spec, "Error Codes"; RFC 6749 5.2; Docker Hub's token service.
+    for (object, name) in [
+        (first, "code"),
+        (first, "message"),
+        (Some(&body), "error"),
+        (Some(&body), "error_description"),
+        (Some(&body), "message"),
+        (Some(&body), "details"),
+    ] {
+        if let Some(text) = object.and_then(|object| object.get(name)).and_then(Value::as_str) {
+            words.push_str(": ");
+            words.extend(text.chars().take(WORDS));
+        }
+    }
+    words.chars().take(2 * WORDS).collect()
+}
+
+/// The words of RFC 9110 15 for what registries say.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "ok",
+        201 => "created",
+        202 => "accepted",
+        204 => "no content",
+        400 => "bad request",
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not found",
+        405 => "method not allowed",
+        406 => "not acceptable",
+        409 => "conflict",
+        413 => "content too large",
+        415 => "unsupported media type",
+        416 => "range not satisfiable",
+        429 => "too many requests",
+        500 => "internal server error",
+        501 => "not implemented",
+        502 => "bad gateway",
+        503 => "service unavailable",
+        504 => "gateway timeout",
+        _ => "",
+    }
+}
+
+/// The answer without its body if that repeats a secret: nothing of it gets into a message.
+fn conceal(mut answer: Answer, secret: Option<&str>) -> Answer {
+    let repeats = |secret: &str| {
+        !secret.is_empty() && answer.body.windows(secret.len()).any(|part| part == secret.as_bytes())
+    };
+    if answer.status >= 400 && secret.is_some_and(repeats) {
+        answer.body = Vec::new();
+    }
+    answer
+}
+
+/// REGISTRY-REALM: a token service is a URL without a user in it, and speaks https unless the registry does not.
+/// What we ask of it ourselves is taken out of it.
+fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url, Error> {
+    let refuse = |why: &str, at: &str| {
+        let place = if at.is_empty() { origin.as_str().to_owned() } else { format!("{origin} names {at}") };
+        Err(Error::new(Check::RegistryRealm, place).detail(why).detail("no credentials were sent"))
+    };
+    let Ok(mut url) = Url::parse(realm) else {
+        return refuse("the challenge names no URL of a token service", "");
+    };
+    let at = shown(&url);
+    match url.scheme() {
+        "https" => {}
+        "http" if origin.scheme() == "http" => {}
+        _ => return refuse("the token service of a registry with https has to speak https", &at),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("a token service's URL has no user in it", &at);
+    }
+    url.set_fragment(None);
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "scope" && name != "service")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    Ok(url)
+}
+
+/// REGISTRY-REALM: a token service does not send on what it is given.
+fn check_registry_realm_redirect(answer: &Answer) -> Result<()> {
+    if (300..400).contains(&answer.status) {
+        return Err(Error::new(Check::RegistryRealm, shown(&answer.url))
+            .detail("the token service redirects, which is not followed"));
+    }
+    Ok(())
+}
+
+/// What a token is asked for: ours to say, whatever a challenge says.
+fn token_scope(path: &str, scope: Scope) -> String {
+    match scope {
+        Scope::Pull => format!("repository:{path}:pull"),
+        Scope::PullPush => format!("repository:{path}:pull,push"),
+    }
+}
+
+fn token_url(realm: &Url, service: Option<&str>, scope: &str) -> Url {
+    let mut url = realm.clone();
+    url.query_pairs_mut()
+        .extend_pairs(service.map(|service| ("service", service)))
+        .append_pair("scope", scope);
+    url
+}
+
+/// distribution, "Token Authentication: OAuth2".
+fn refresh_form(service: Option<&str>, scope: &str, token: &str) -> Zeroizing<String> {
+    // Room for all of it: a buffer that grows would leave copies behind.
+    let room = 3 * (token.len() + scope.len() + service.map_or(0, str::len)) + 128;
+    let mut form = form_urlencoded::Serializer::new(String::with_capacity(room));
+    form.append_pair("grant_type", "refresh_token")
+        .extend_pairs(service.map(|service| ("service", service)))
+        .append_pair("scope", scope)
+        .append_pair("client_id", "coldsign")
+        .append_pair("refresh_token", token);
+    Zeroizing::new(form.finish())
+}
+
+/// RFC 7617.
+fn basic(user: &str, password: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new([user.as_bytes(), b":", password.as_bytes()].concat());
+    let mut value = Zeroizing::new(String::with_capacity(8 + pair.len().div_ceil(3) * 4));
+    value.push_str("Basic ");
+    STANDARD.encode_string(&*pair, &mut value);
+    value
+}
+
+/// A token service's answer (distribution, "Token Authentication Specification"; RFC 6749 5.1).
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<serde_json::Value>,
+}
+
+/// Reads a token and how long it is good; distribution says 60 s where a service says nothing, and no less.
+fn read_token(body: &[u8], asked_at: Instant) -> Result<Login, &'static str> {
+    let answer: TokenAnswer =
+        serde_json::from_slice(body).map_err(|_| "the token service's answer is not JSON with a token")?;
+    let (token, access_token) = (answer.token.map(Zeroizing::new), answer.access_token.map(Zeroizing::new));
+    let token = token.filter(|token| !token.is_empty()).or(access_token).unwrap_or_default();
+    if token.is_empty() {
+        return Err("the token service gives no token");
+    }
+    if token.len() > TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the token service's token is too long, or no text that a header takes");
+    }
+    let seconds = answer.expires_in.and_then(|seconds| seconds.as_u64()).unwrap_or_default();
+    let life = Duration::from_secs(seconds.clamp(60, 24 * 60 * 60)) - MARGIN;
+    let mut value = Zeroizing::new(String::with_capacity(7 + token.len()));
+    value.push_str("Bearer ");
+    value.push_str(&token);
+    Ok(Login { authorization: Arc::new(value), until: Some(asked_at + life) })
+}
+
+/// A URL for messages: without query, fragment and user, which may hold secrets.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // A URL that can have neither has none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+/// Bytes of a token service's answer.
+const TOKEN_ANSWER: usize = 64 * 1024;
+/// Bytes of a token: servers take headers of 8 to 32 KiB in all.
+const TOKEN: usize = 16 * 1024;
+/// A token is not sent any more when so little of its time is left.
+const MARGIN: Duration = Duration::from_secs(5);
+/// Repositories whose logins are remembered, at about 2 KiB each.
+const REPOSITORIES: usize = 1_000;
+/// Characters of a registry's code, or of its message, that are shown.
+const WORDS: usize = 150;

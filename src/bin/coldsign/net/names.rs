@@ -1,0 +1,71 @@
+//! Host names: asked for once a minute, not once a request, and `localhost` is this machine whatever a server says.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+/// The names of a run. The library asks before every request, also where a connection is open already.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    system: DefaultResolver,
+    known: Mutex<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let (Some(host), Some(port)) = (uri.host(), port(uri)) else {
+            return self.system.resolve(uri, config, timeout);
+        };
+        if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            return Ok(self.addresses([SocketAddr::new(address, port)]));
+        }
+        if host.eq_ignore_ascii_case("localhost") {
+            // RFC 6761, 6.3: name resolution APIs SHOULD always return the loopback address. Plain HTTP is spoken to it.
+            let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+            return Ok(self.addresses(both.map(|address| SocketAddr::new(address, port))));
+        }
+        let key = (host.to_ascii_lowercase(), port);
+        if let Some((since, addresses)) = self.known().get(&key)
+            && since.elapsed() < KEPT
+        {
+            return Ok(self.addresses(addresses.iter().copied()));
+        }
+        let found = self.system.resolve(uri, config, timeout)?;
+        self.known().insert(key, (Instant::now(), found.iter().copied().collect()));
+        Ok(found)
+    }
+}
+
+impl Names {
+    fn addresses(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> ResolvedSocketAddrs {
+        let mut all = self.empty();
+        addresses.into_iter().for_each(|address| all.push(address));
+        all
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, u16), (Instant, Vec<SocketAddr>)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn port(uri: &Uri) -> Option<u16> {
+    uri.port_u16().or_else(|| match uri.scheme_str() {
+        Some("http") => Some(80),
+        Some("https") => Some(443),
+        _ => None,
+    })
+}
+
+/// How long an answer is used: short enough to follow a registry that moves.
+const KEPT: Duration = Duration::from_mins(1);
