@@ -207,8 +207,8 @@ checks! {
             "One name is an image's destination.";
         PlatformSyntax "PLATFORM-SYNTAX" Usage "not a platform",
             "A platform is os/architecture or os/architecture/variant.";
-        ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image in the layout",
-            "The layout has an entry of that name or digest.";
+        ImageAbsent "IMAGE-ABSENT" TagAbsent "no such image",
+            "The layout has an entry of that name or digest, or the repository such a tag or manifest.";
         ImageAmbiguous "IMAGE-AMBIGUOUS" Usage "more than one image fits",
             "A name picks one image.";
         SourceSyntax "SOURCE-SYNTAX" Usage "not a place that images come from",
@@ -347,6 +347,8 @@ checks! {
             "A warning: a layer beside ours has a log annotation null or {}, on which cosign 2 panics whatever else stands there.";
         ReferrersTag "REFERRERS-TAG" Partial "tag of the referrers holds something else",
             "Where a registry has no referrers API, tag sha256-<hex> is absent or an index of referrers; anything else is never written over.";
+        ReferrersFull "REFERRERS-FULL" OverLimit "list of referrers would be over a limit",
+            "Where a registry has no referrers API, the index that is written under tag sha256-<hex> has at most 1,000 entries and 4 MiB.";
         PushLost "PUSH-LOST" Partial "what was pushed does not stay",
             "After a settle time, in at most eight rounds, every signature that was pushed is read back and verifies.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",

@@ -203,9 +203,11 @@ impl Blobs {
     }
 }
 
-/// Destination and identity: from `--as` and `--identity`, else from the place.
+/// Destination and identity: from `--as` and `--identity`, else from the reference that was typed, which may have a tag
+/// beside the digest that picks, else from the place.
 fn names(image: &Wanted, picked: &Picked) -> Result<(Destination, Identity)> {
-    let name = match (&image.name, picked.names.as_slice()) {
+    let name = image.name.as_ref().or(image.source.reference());
+    let name = match (name, picked.names.as_slice()) {
         (Some(name), _) | (None, [name]) => name,
         (None, []) => {
             let error = Error::new(Check::ReferenceAbsent, &image.source);

@@ -79,16 +79,30 @@ fn there(bytes: &[u8]) -> Result<Vec<(Digest, Vec<u8>)>> {
 
 /// The manifest with layers appended and the config replaced; every other byte of text stays.
 fn append(bytes: &[u8], absent: &[&Layer], config: &[u8]) -> Result<Vec<u8>> {
+    rewrite(bytes, absent.len() * 400, broken, |name, value| match name {
+        "config" => Ok(Some(config_text(value, config))),
+        "layers" => layers_text(value, absent).map(Some),
+        _ => Ok(None),
+    })
+}
+
+/// An object with the values of some members replaced by what `replace` gives; the text of all others stays. `more` is
+/// how many bytes longer it will be, about; `broken` is the error where it is no object.
+pub(super) fn rewrite(
+    bytes: &[u8],
+    more: usize,
+    broken: impl Fn() -> Error,
+    replace: impl Fn(&str, &RawValue) -> Result<Option<String>>,
+) -> Result<Vec<u8>> {
     let members: Members<'_> = serde_json::from_slice(bytes).map_err(|error| broken().caused_by(error))?;
-    let mut out = String::with_capacity(bytes.len() + absent.len() * 400);
+    let mut out = String::with_capacity(bytes.len() + more);
     for (name, value) in &members.0 {
         out.push(if out.is_empty() { '{' } else { ',' });
         out.push_str(&serde_json::to_string(name).map_err(|error| broken().caused_by(error))?);
         out.push(':');
-        match name.as_str() {
-            "config" => out.push_str(&config_text(value, config)),
-            "layers" => out.push_str(&layers_text(value, absent)?),
-            _ => out.push_str(value.get()),
+        match replace(name, value)? {
+            Some(text) => out.push_str(&text),
+            None => out.push_str(value.get()),
         }
     }
     out.push('}');
@@ -115,8 +129,7 @@ fn layers_text(standing: &RawValue, absent: &[&Layer]) -> Result<String> {
     let rendered = signature::render(&rendered);
     let ours: Members<'_> =
         serde_json::from_slice(&rendered.manifest).map_err(|error| broken().caused_by(error))?;
-    let ours =
-        ours.0.iter().find(|(name, _)| name == "layers").map(|(_, value)| *value).ok_or_else(broken)?;
+    let ours = ours.get("layers").ok_or_else(broken)?;
     let ours: Vec<&RawValue> = serde_json::from_str(ours.get()).map_err(|error| broken().caused_by(error))?;
     layers.extend(ours);
     let texts: Vec<&str> = layers.iter().map(|layer| layer.get()).collect();
@@ -138,7 +151,14 @@ fn check_sig_full(layers: usize, size: usize) -> Result<()> {
 }
 
 /// The members of an object with their values as text, in order.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// The text of a member.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+}
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
