@@ -6,13 +6,17 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use coldsign::digest::Digest;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use rayon::prelude::*;
+
+use crate::support::{Run, image, index, run};
+
+mod support;
 
 fn main() {
     let items = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(10_000_usize);
@@ -64,11 +68,6 @@ fn main() {
 struct Bench {
     folder: PathBuf,
     items: usize,
-}
-
-struct Run {
-    time: Duration,
-    peak: u64,
 }
 
 struct Raw {
@@ -158,32 +157,6 @@ impl Bench {
     }
 }
 
-/// Runs a program and watches how much memory it holds at most.
-fn run(folder: &Path, program: &str, arguments: &str) -> Run {
-    let stdout = fs::File::create(folder.join("stdout")).expect("a file");
-    let stderr = fs::File::create(folder.join("stderr")).expect("a file");
-    let start = Instant::now();
-    let mut command = Command::new(program);
-    command.current_dir(folder).args(arguments.split(' ')).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
-    let mut child = command.spawn().expect("the program");
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak = 0;
-    let ended = loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let high = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kibibytes = high.and_then(|high| high.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        peak = peak.max(kibibytes.unwrap_or(0) * 1024);
-        match child.try_wait().expect("its end") {
-            Some(ended) => break ended,
-            None => std::thread::sleep(Duration::from_millis(2)),
-        }
-    };
-    let time = start.elapsed();
-    let said = fs::read_to_string(folder.join("stderr")).unwrap_or_default();
-    assert!(ended.success(), "{program} {arguments}: {ended}\n{said}");
-    Run { time, peak }
-}
-
 /// That many P-256 signatures on all cores, each verified, and the verification alone.
 fn raw(count: usize) -> Raw {
     let key = SigningKey::from_slice(&[7; 32]).expect("a key");
@@ -242,38 +215,6 @@ fn layers(folder: &Path) {
             large_tar.as_secs_f64() / small_tar.as_secs_f64()
         );
     }
-}
-
-/// Writes manifest and config of an image with one layer; returns the manifest's descriptor members.
-fn image(layout: &Path, revision: &str, layer: u64) -> String {
-    let put = |bytes: &str| {
-        let digest = Digest::of(bytes.as_bytes());
-        fs::write(layout.join("blobs/sha256").join(digest.hex()), bytes).expect("a blob");
-        (digest, bytes.len())
-    };
-    let layer_digest = Digest::of(b"layer");
-    let (config, size) = put(&format!(
-        "{{\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\",\
-         \"config\":{{\"Labels\":{{\"org.opencontainers.image.revision\":\"{revision}\"}}}},\
-         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"{layer_digest}\"]}}}}"
-    ));
-    let (manifest, size) = put(&format!(
-        "{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\
-         \"config\":{{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"{config}\",\"size\":{size}}},\
-         \"layers\":[{{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"{layer_digest}\",\"size\":{layer}}}]}}"
-    ));
-    format!(
-        "\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"{manifest}\",\"size\":{size}"
-    )
-}
-
-fn index(layout: &Path, entries: &[String]) {
-    let entries = entries.join(",");
-    let index = format!(
-        "{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{entries}]}}"
-    );
-    fs::write(layout.join("index.json"), index).expect("an index");
-    fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").expect("a layout");
 }
 
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a ratio of sizes, printed")]

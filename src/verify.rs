@@ -148,6 +148,14 @@ pub struct Verdict {
     pub outcome: Result<Valid>,
 }
 
+impl Verdict {
+    /// Why it, or what may hold it, could not be read: nothing is said then of what it signs.
+    #[must_use]
+    pub fn unread(&self) -> Option<&Error> {
+        self.outcome.as_ref().err().filter(|error| rank(error.check()).is_none())
+    }
+}
+
 /// A `.sig` manifest as it was found.
 pub struct FoundSig<'a> {
     /// The media type it was served with.
@@ -208,8 +216,6 @@ impl Verifier {
         demand: &Demand,
     ) -> Result<Valid> {
         let descriptor = check_sig_layer_type(layer)?;
-        let bytes = (found.payload)(&descriptor)?;
-        check_sig_layer_size(&bytes, &descriptor)?;
         let annotation = |name: &str| {
             layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
         };
@@ -218,6 +224,9 @@ impl Verifier {
         check_sig_certificate(annotation(signature::CHAIN_ANNOTATION))?;
         check_sig_log_timestamp(annotation(signature::TIMESTAMP_ANNOTATION))?;
         let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
+        // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
+        let bytes = (found.payload)(&descriptor)?;
+        check_sig_layer_size(&bytes, &descriptor)?;
         let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
         if demand.claims {
             let payload = Payload::parse(&bytes)?;
@@ -255,25 +264,28 @@ impl Verifier {
 }
 
 /// The valid signatures of an image. An error says why there are none (SIG-ABSENT, or the most telling failure), or
-/// that they are by too few distinct keys (VERIFY-THRESHOLD).
+/// that they are by too few distinct keys (VERIFY-THRESHOLD). Where something could not be read that might have counted,
+/// that is the error: what was not seen is not absent. A signature that is valid stays so whatever stands beside it.
 pub fn conclude(verdicts: Vec<Verdict>, demand: &Demand) -> Result<Vec<Valid>> {
-    if verdicts.is_empty() {
-        return Err(Error::new(Check::SigAbsent, ""));
-    }
-    let (mut valid, mut failed) = (Vec::new(), Vec::new());
+    let (mut valid, mut failed, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for verdict in verdicts {
         match verdict.outcome {
             Ok(signature) => valid.push(signature),
+            Err(error) if rank(error.check()).is_none() => unread.push(error),
             Err(error) => failed.push(error),
         }
     }
-    if valid.is_empty() {
+    let concluded = if valid.is_empty() {
         // The failure that came furthest says most: a wrong annotation more than a stranger's key.
         failed.sort_by_key(|error| rank(error.check()));
-        return Err(failed.pop().unwrap_or_else(|| Error::new(Check::SigAbsent, "")));
+        Err(failed.pop().unwrap_or_else(|| Error::new(Check::SigAbsent, "")))
+    } else {
+        check_verify_threshold(&valid, demand).map(|()| valid)
+    };
+    match (concluded, unread.into_iter().next()) {
+        (Err(_), Some(unread)) => Err(unread),
+        (concluded, _) => concluded,
     }
-    check_verify_threshold(&valid, demand)?;
-    Ok(valid)
 }
 
 /// VERIFY-THRESHOLD: distinct keys count once over both forms.
@@ -285,8 +297,10 @@ fn check_verify_threshold(valid: &[Valid], demand: &Demand) -> Result<()> {
     Err(Error::new(Check::VerifyThreshold, "").detail(format!("{} of {} keys", keys.len(), demand.threshold)))
 }
 
-fn rank(check: Check) -> usize {
-    const ASCENDING: [Check; 17] = [
+/// How far a signature came that was read and failed this check; `None` for what says that it could not be read.
+fn rank(check: Check) -> Option<usize> {
+    const ASCENDING: [Check; 18] = [
+        Check::SigAbsent,
         Check::SigManifestKind,
         Check::SigLayerType,
         Check::BundleSyntax,
@@ -305,7 +319,7 @@ fn rank(check: Check) -> usize {
         Check::PayloadAnnotations,
         Check::VerifyThreshold,
     ];
-    ASCENDING.iter().position(|known| *known == check).unwrap_or(ASCENDING.len())
+    ASCENDING.iter().position(|known| *known == check)
 }
 
 /// SIG-MANIFEST-KIND: an OCI or Docker image manifest with 1 to 1,000 layers. Returns the layers.
@@ -501,4 +515,70 @@ fn known(value: &Value, names: &[&str]) -> Result<(), &'static str> {
 fn bytes_of(value: Option<&Value>) -> Option<Vec<u8>> {
     let text = value?.as_str()?;
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok().filter(|bytes| !bytes.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demand(threshold: usize) -> Demand {
+        Demand { keys: Vec::new(), annotations: BTreeMap::new(), claims: true, threshold }
+    }
+
+    /// `Ok` is a valid signature by the key with this number, `Err` a failure.
+    fn outcome(verdicts: &[Result<u8, Check>], threshold: usize) -> Result<usize, Check> {
+        let verdict = |verdict: &Result<u8, Check>| Verdict {
+            form: Form::Sig,
+            outcome: verdict.map_err(|check| Error::new(check, "")).map(|key| Valid {
+                form: Form::Sig,
+                key_id: Digest::of(&[key]),
+                log: LogStatus::Absent,
+                claims: Claims::Payload(Bytes::new()),
+            }),
+        };
+        let concluded = conclude(verdicts.iter().map(verdict).collect(), &demand(threshold));
+        concluded.map(|valid| valid.len()).map_err(|error| error.check())
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_absent() {
+        const SLOW: Result<u8, Check> = Err(Check::RegistryTimeout);
+        const GONE: Result<u8, Check> = Err(Check::SourceAbsent);
+        const STRANGER: Result<u8, Check> = Err(Check::SigKey);
+        const ANNOTATION: Result<u8, Check> = Err(Check::PayloadAnnotations);
+        for (verdicts, threshold, wanted) in [
+            (&[][..], 1, Err(Check::SigAbsent)),
+            (&[STRANGER], 1, Err(Check::SigKey)),
+            // The failure that came furthest, wherever it stands.
+            (&[ANNOTATION, STRANGER], 1, Err(Check::PayloadAnnotations)),
+            (&[STRANGER, ANNOTATION], 1, Err(Check::PayloadAnnotations)),
+            // Something was cut off that might have been the signature.
+            (&[SLOW], 1, Err(Check::RegistryTimeout)),
+            (&[STRANGER, SLOW], 1, Err(Check::RegistryTimeout)),
+            (&[SLOW, ANNOTATION], 1, Err(Check::RegistryTimeout)),
+            (&[GONE, SLOW], 1, Err(Check::SourceAbsent)),
+            // A good one stays good, in whichever order.
+            (&[Ok(1), SLOW], 1, Ok(1)),
+            (&[SLOW, STRANGER, Ok(1)], 1, Ok(1)),
+            (&[Ok(1), Ok(2), GONE], 2, Ok(2)),
+            // One key counts once, and the second one may be what was cut off.
+            (&[Ok(1), Ok(1)], 2, Err(Check::VerifyThreshold)),
+            (&[Ok(1), STRANGER], 2, Err(Check::VerifyThreshold)),
+            (&[Ok(1), Ok(1), SLOW], 2, Err(Check::RegistryTimeout)),
+        ] {
+            assert_eq!(outcome(verdicts, threshold), wanted, "{verdicts:?} {threshold}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_the_registry_is_something_unread() {
+        for check in Check::ALL {
+            let verdict = Verdict { form: Form::Bundle, outcome: Err(Error::new(*check, "")) };
+            match check.hop() {
+                "registry" => assert!(verdict.unread().is_some(), "{check}"),
+                "verify" => assert_eq!(verdict.unread().is_some(), *check == Check::SigTag, "{check}"),
+                _ => {}
+            }
+        }
+    }
 }

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::Result;
+use coldsign::exit::Exit;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::reference::{Repository, Target};
 use coldsign::keys::public::PublicKey;
@@ -17,8 +19,10 @@ use coldsign::review::{Review, ReviewedRequest};
 use coldsign::secret::OsRandom;
 use coldsign::sign::{Forms, sign};
 use coldsign::terminal::Script;
-use coldsign::transfer::import::{Mode, Plan, Status, Wanted};
+use coldsign::transfer::flow::Flow;
+use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
+use coldsign::transfer::push::{Mode, Status};
 use coldsign::transfer::store::{Destinations, ManifestToPut, Sink, Store};
 
 fn fixture(name: &str) -> Bytes {
@@ -108,6 +112,10 @@ impl Destinations for Forgetful<'_> {
         self.0.check_writable(repositories)
     }
 
+    fn is_live(&self) -> bool {
+        self.0.is_live()
+    }
+
     fn finish(&self) -> Result<bool> {
         self.0.finish()
     }
@@ -125,18 +133,24 @@ fn read_back_catches_a_destination_that_loses_writes() {
         let response = Response::read(&fixture("single.response.tar")).unwrap();
         Plan::check(response, Wanted { keys: vec![key()], threshold: 1, attach, request: None }).unwrap()
     };
+    let flow = || Flow { workers: 2, stop: &STOP };
     let layout = LayoutDir::open(folder.path()).unwrap();
-    let outcome = plan(Forms::Sig).push(&Forgetful(&layout), Mode::Push).unwrap();
-    assert_eq!(outcome.count(Status::Failed), 1);
-    assert_eq!(
-        outcome.errors.iter().map(coldsign::error::Error::check).collect::<Vec<_>>(),
-        [Check::ReadBack]
-    );
+    let sig = plan(Forms::Sig);
+    let outcome = sig.push(&Forgetful(&layout), Mode::Push, flow(), |_| ()).unwrap();
+    assert_eq!((outcome.count(Status::Failed), outcome.exit()), (1, Exit::Changed));
+    let checks: Vec<Check> = outcome.rows().filter_map(|row| row.error).map(|(check, _)| check).collect();
+    assert_eq!(checks, [Check::ReadBack]);
     // The neighbours: what it keeps comes back, and so does everything from a layout that keeps all.
-    assert_eq!(plan(Forms::Bundle).push(&Forgetful(&layout), Mode::Push).unwrap().count(Status::Failed), 0);
+    let bundles = plan(Forms::Bundle);
+    let outcome = bundles.push(&Forgetful(&layout), Mode::Push, flow(), |_| ()).unwrap();
+    assert_eq!((outcome.count(Status::Failed), outcome.exit()), (0, Exit::Done));
     let layout = LayoutDir::open(folder.path()).unwrap();
-    assert_eq!(plan(Forms::Sig).push(&layout, Mode::Push).unwrap().count(Status::Failed), 0);
+    let outcome = sig.push(&layout, Mode::Push, flow(), |_| ()).unwrap();
+    assert_eq!((outcome.count(Status::Failed), outcome.exit()), (0, Exit::Done));
 }
+
+/// Nobody presses Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {

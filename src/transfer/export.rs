@@ -365,7 +365,7 @@ impl Walk<'_> {
 }
 
 /// EVIDENCE-DEPTH: the same bounds as the signer's, before anything is read.
-fn check_evidence_depth(depth: usize, visited: usize, descriptor: &Descriptor) -> Result<()> {
+pub(super) fn check_evidence_depth(depth: usize, visited: usize, descriptor: &Descriptor) -> Result<()> {
     if (depth == 0 && descriptor.is_index()) || visited > limits::MANIFESTS_BELOW {
         return Err(Error::new(Check::EvidenceDepth, descriptor.digest));
     }

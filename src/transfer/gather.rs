@@ -1,5 +1,8 @@
 //! What stands at a place, brought to the verifier: the `.sig` and every bundle of one digest.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::store::Store;
@@ -12,12 +15,14 @@ use crate::limits;
 use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
 
 /// Judges everything that stands at `store` for `subject`. What cannot be read is a verdict of its own: it is an error
-/// for whatever needed it and never unmakes another signature.
+/// for whatever needed it and never unmakes another signature. A place that takes too long again and again is not asked
+/// any more.
 #[must_use]
 pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &Demand) -> Vec<Verdict> {
+    let store = &Patience { store, slow: Cell::new(0) };
     let mut verdicts = Vec::new();
     let failed = |form, error| vec![Verdict { form, outcome: Err(error) }];
-    match store.signatures(subject) {
+    match store.ask(|store| store.signatures(subject)) {
         Ok(found) => {
             for descriptor in found {
                 verdicts.extend(
@@ -28,7 +33,7 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
         }
         Err(error) => verdicts.extend(failed(Form::Sig, error)),
     }
-    match store.referrers(subject) {
+    match store.ask(|store| store.referrers(subject)) {
         Ok(found) => {
             for descriptor in found {
                 match judge_referrer(store, &descriptor, subject, verifier, demand) {
@@ -43,19 +48,29 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
 }
 
 fn judge_sig(
-    store: &dyn Store,
+    store: &Patience<'_>,
     descriptor: &Descriptor,
     subject: &Digest,
     verifier: &Verifier,
     demand: &Demand,
 ) -> Result<Vec<Verdict>> {
     let manifest = store
-        .manifest(&descriptor.digest)?
+        .ask(|store| store.manifest(&descriptor.digest))?
         .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
+    // Several keys sign one payload: it is read once.
+    let payloads = RefCell::new(HashMap::<Digest, Bytes>::new());
     let payload = |payload: &Descriptor| {
-        let bytes =
-            store.blob(&payload.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, payload.digest))?;
-        Ok(Bytes::from(bytes))
+        if let Some(bytes) = payloads.borrow().get(&payload.digest) {
+            return Ok(bytes.clone());
+        }
+        let bytes = store
+            .ask(|store| store.blob(&payload.digest))?
+            .ok_or_else(|| Error::new(Check::SourceAbsent, payload.digest))?;
+        let bytes = Bytes::from(bytes);
+        if bytes.len() <= REMEMBERED {
+            payloads.borrow_mut().insert(payload.digest, bytes.clone());
+        }
+        Ok(bytes)
     };
     let found = FoundSig { media_type: &descriptor.media_type, manifest: &manifest, payload: &payload };
     match verifier.judge_sig(&found, subject, demand) {
@@ -67,15 +82,17 @@ fn judge_sig(
 
 /// The verdict on a referrer that holds a bundle; `None` where it holds none: referrers of other kinds never disturb.
 fn judge_referrer(
-    store: &dyn Store,
+    store: &Patience<'_>,
     descriptor: &Descriptor,
     subject: &Digest,
     verifier: &Verifier,
     demand: &Demand,
 ) -> Result<Option<Verdict>> {
-    let Some(manifest) = store.manifest(&descriptor.digest)? else { return Ok(None) };
+    let Some(manifest) = store.ask(|store| store.manifest(&descriptor.digest))? else { return Ok(None) };
     let Some(layer) = bundle_layer(&manifest) else { return Ok(None) };
-    let bytes = store.blob(&layer.digest)?.ok_or_else(|| Error::new(Check::SourceAbsent, layer.digest))?;
+    let bytes = store
+        .ask(|store| store.blob(&layer.digest))?
+        .ok_or_else(|| Error::new(Check::SourceAbsent, layer.digest))?;
     if Descriptor::of(&layer.media_type, &bytes) != layer {
         return Err(
             Error::new(Check::BundleSyntax, layer.digest).detail("it is not of the size its descriptor says")
@@ -90,4 +107,116 @@ fn bundle_layer(manifest: &[u8]) -> Option<Descriptor> {
     check_manifest_names(&value).ok()?;
     let [layer] = value.get("layers")?.as_array()? else { return None };
     read_descriptor(layer).ok().filter(|layer| layer.media_type.starts_with(BUNDLE_PREFIX))
+}
+
+/// A place, and how often it took too long.
+struct Patience<'a> {
+    store: &'a dyn Store,
+    slow: Cell<usize>,
+}
+
+impl Patience<'_> {
+    /// REGISTRY-TIMEOUT, without a request, after [`SLOW`] that took too long: a thousand of them would take days.
+    fn ask<T>(&self, read: impl FnOnce(&dyn Store) -> Result<T>) -> Result<T> {
+        if self.slow.get() >= SLOW {
+            let error = Error::new(Check::RegistryTimeout, "");
+            return Err(error.detail(format!("not asked for: {SLOW} requests for this image took too long")));
+        }
+        let outcome = read(self.store);
+        if matches!(&outcome, Err(error) if error.check() == Check::RegistryTimeout) {
+            self.slow.set(self.slow.get() + 1);
+        }
+        outcome
+    }
+}
+
+/// Requests for one image that may take too long: a stranger's that hangs does not hide what stands behind it.
+const SLOW: usize = 3;
+/// Bytes of a payload that is remembered for further layers: a thousand of them are a few megabytes.
+const REMEMBERED: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::format::evidence::OCI_MANIFEST;
+    use crate::format::reference::Target;
+    use crate::format::{payload, signature};
+
+    /// A `.sig` of these layers; payloads that are in none are slow. Counts what it is asked for.
+    struct Beside {
+        manifest: Vec<u8>,
+        payloads: Vec<Vec<u8>>,
+        asked: AtomicUsize,
+    }
+
+    impl Beside {
+        /// One layer for each payload, in turn.
+        fn new(layers: &[&[u8]], payloads: &[&[u8]]) -> Self {
+            let layer = |payload: &&[u8]| {
+                format!(
+                    "{{\"mediaType\":\"{}\",\"digest\":\"{}\",\"size\":{},\"annotations\":{{\"{}\":\"AAAA\"}}}}",
+                    payload::MEDIA_TYPE,
+                    Digest::of(payload),
+                    payload.len(),
+                    signature::ANNOTATION
+                )
+            };
+            let layers: Vec<String> = layers.iter().map(layer).collect();
+            Self {
+                manifest: format!("{{\"schemaVersion\":2,\"layers\":[{}]}}", layers.join(",")).into_bytes(),
+                payloads: payloads.iter().map(|payload| payload.to_vec()).collect(),
+                asked: AtomicUsize::new(0),
+            }
+        }
+
+        fn checks(&self) -> (Vec<Check>, usize) {
+            let demand =
+                Demand { keys: Vec::new(), annotations: BTreeMap::new(), claims: true, threshold: 1 };
+            let verdicts = judge(self, &Digest::of(b"image"), &Verifier::default(), &demand);
+            let checks = verdicts.into_iter().map(|verdict| verdict.outcome.unwrap_err().check());
+            (checks.collect(), self.asked.load(Ordering::Relaxed))
+        }
+    }
+
+    impl Store for Beside {
+        fn resolve(&self, _: &Target) -> Result<Option<Descriptor>> {
+            Ok(Some(Descriptor::of(OCI_MANIFEST, &self.manifest)))
+        }
+
+        fn manifest(&self, _: &Digest) -> Result<Option<Vec<u8>>> {
+            Ok(Some(self.manifest.clone()))
+        }
+
+        fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let payload = self.payloads.iter().find(|payload| Digest::of(payload) == *digest);
+            payload.cloned().map(Some).ok_or_else(|| Error::new(Check::RegistryTimeout, digest))
+        }
+
+        fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Err(Error::new(Check::RegistryTimeout, subject))
+        }
+    }
+
+    #[test]
+    fn one_payload_of_several_keys_is_read_once() {
+        let (checks, asked) = Beside::new(&[b"one", b"two", b"one", b"one"], &[b"one", b"two"]).checks();
+        let wanted = [[Check::SigKey; 4].as_slice(), &[Check::RegistryTimeout]].concat();
+        assert_eq!((checks, asked), (wanted, 3));
+    }
+
+    #[test]
+    fn a_place_that_is_slow_is_not_asked_for_ever() {
+        let layers: Vec<Vec<u8>> = (0..100_u8).map(|place| vec![place]).collect();
+        let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+        // Two slow ones do not hide the third; after three nothing is asked for.
+        let (checks, asked) = Beside::new(&layers, &[&[2]]).checks();
+        assert_eq!((checks.len(), checks[2], asked), (101, Check::SigKey, 4));
+        let slow = checks.iter().filter(|check| **check == Check::RegistryTimeout).count();
+        assert_eq!(slow, 100);
+    }
 }

@@ -1,27 +1,22 @@
-//! Import: check a response, merge its signatures into the destinations, read back and verify.
+//! Import: check a response, and say what of it goes where.
 //!
 //! Two types keep the order: a [`Plan`] exists only when file and keys passed every check, and only a plan can be
-//! pushed. Nothing is pushed that is not signed by a key that the person gave.
+//! pushed ([`super::push`]). Nothing is pushed that is not signed by a key that the person gave.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use rayon::prelude::*;
+use bytes::Bytes;
 
-use super::gather;
-use super::merge::{Merged, merge};
-use super::store::{Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::bundle;
-use crate::format::evidence::OCI_MANIFEST;
-use crate::format::reference::{Repository, Target};
+use crate::format::reference::Repository;
 use crate::format::signature::Layer;
 use crate::keys::public::PublicKey;
-use crate::request::{Image, Request, SigGroup};
+use crate::request::{Request, SigGroup};
 use crate::response::{Response, Signer};
 use crate::sign::Forms;
-use crate::verify::{Claims, Demand, Form, Verifier};
+use crate::verify::Form;
 
 /// What the person at the importing station asks for.
 #[derive(Clone, Debug)]
@@ -45,71 +40,6 @@ pub struct Plan {
     strangers: Vec<Digest>,
     /// Indexes of the statements about a digest.
     about: HashMap<Digest, Vec<usize>>,
-}
-
-/// What became of one image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its destination as the request spells it.
-    pub image: String,
-    /// Its top digest.
-    pub digest: Digest,
-    /// What was done.
-    pub status: Status,
-    /// How many `.sig` manifests hold its signatures.
-    pub sigs: usize,
-    /// How many bundles hold its signatures.
-    pub bundles: usize,
-    /// Whether other signatures stand beside ours.
-    pub beside: bool,
-    /// Whether a bundle of somebody else's keeps stock cosign from looking at our `.sig` (BUNDLE-HIDES-SIG).
-    pub hidden: bool,
-    /// What went wrong, if anything did.
-    pub error: Option<String>,
-}
-
-/// What was done for an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Something was written, read back and verified.
-    Pushed,
-    /// Everything was there already; it was read and verified.
-    Unchanged,
-    /// Nothing was written because only a trial was asked for.
-    WouldPush,
-    /// Nothing stands there for this image.
-    Failed,
-}
-
-impl Status {
-    /// As it stands on the screen and in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pushed => "pushed",
-            Self::Unchanged => "unchanged",
-            Self::WouldPush => "would push",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// What became of all images.
-#[derive(Debug)]
-pub struct Outcome {
-    /// One row an image, in the order of the request.
-    pub rows: Vec<Row>,
-    /// Why some failed, one error a reason.
-    pub errors: Vec<Error>,
-}
-
-/// Whether anything is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Push, read back, verify.
-    Push,
-    /// Read what stands there and say what would be pushed.
-    DryRun,
 }
 
 impl Plan {
@@ -150,42 +80,29 @@ impl Plan {
         self.counted().map(|signer| signer.payloads().len() + signer.statements().len()).sum()
     }
 
-    /// Pushes what is absent, reads everything back and verifies it. One image's failure does not stop the others.
-    /// An error of its own where nothing could be begun: nothing was written.
-    pub fn push(&self, destinations: &dyn Destinations, mode: Mode) -> Result<Outcome> {
-        let repositories: BTreeSet<&Repository> =
-            self.request().sigs().iter().map(|group| &group.repository).collect();
-        let repositories: Vec<&Repository> = repositories.into_iter().collect();
-        if mode == Mode::Push {
-            destinations.check_writable(&repositories)?;
+    /// How many repositories of each registry are pushed to.
+    #[must_use]
+    pub fn registries(&self) -> Vec<(&str, usize)> {
+        let mut registries: BTreeMap<&str, usize> = BTreeMap::new();
+        for repository in self.repositories() {
+            *registries.entry(repository.registry()).or_default() += 1;
         }
-        let groups: Vec<usize> = (0..self.request().sigs().len()).collect();
-        // Two repositories may be one place, as in a layout, where one digest has one `.sig`: its groups take turns.
-        let mut turns: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
-        for (place, group) in self.request().sigs().iter().enumerate() {
-            turns.entry(group.subject.digest).or_default().push(place);
-        }
-        let push = |place: usize| (place, self.push_group(destinations, place, mode));
-        let done: Vec<_> =
-            turns.into_par_iter().flat_map_iter(|(_, places)| places.into_iter().map(push)).collect();
-        let done: BTreeMap<usize, Result<Done>> = done.into_iter().collect();
-        let mut done: Vec<Result<Done>> = done.into_values().collect();
-        if mode == Mode::Push {
-            destinations.finish()?;
-            let verifier = Verifier::knowing(self.response.known());
-            done = done
-                .into_par_iter()
-                .zip(groups)
-                .map(|(done, group)| {
-                    let hidden = self.check_read_back(destinations, group, &verifier);
-                    done.and_then(|done| hidden.map(|hidden| Done { hidden, ..done }))
-                })
-                .collect();
-        }
-        Ok(self.outcome(done, mode))
+        registries.into_iter().collect()
     }
 
-    fn request(&self) -> &Request {
+    /// Every repository that is pushed to, once.
+    pub(super) fn repositories(&self) -> Vec<&Repository> {
+        let repositories: BTreeSet<&Repository> =
+            self.request().sigs().iter().map(|group| &group.repository).collect();
+        repositories.into_iter().collect()
+    }
+
+    /// What the person asked for.
+    pub(super) fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    pub(super) fn request(&self) -> &Request {
         self.response.request()
     }
 
@@ -265,7 +182,7 @@ impl Plan {
     }
 
     /// The layers of a group by the keys given.
-    fn layers(&self, place: usize, group: &SigGroup) -> Vec<Layer> {
+    pub(super) fn layers(&self, place: usize, group: &SigGroup) -> Vec<Layer> {
         if !self.wanted.attach.sig() {
             return Vec::new();
         }
@@ -290,180 +207,32 @@ impl Plan {
         })
     }
 
-    fn push_group(&self, destinations: &dyn Destinations, place: usize, mode: Mode) -> Result<Done> {
-        let group = self.request().sigs().get(place).ok_or_else(|| Error::new(Check::SubjectAbsent, ""))?;
-        let store = destinations.repository(&group.repository)?;
-        check_subject_absent(store.as_ref(), group)?;
-        let mut done = Done::default();
-        let layers = self.layers(place, group);
-        if !layers.is_empty() {
-            done.sigs = 1;
-            let standing = store.signatures(&group.subject.digest)?.into_iter().next();
-            let bytes = match &standing {
-                Some(standing) => Some(
-                    store
-                        .manifest(&standing.digest)?
-                        .ok_or_else(|| Error::new(Check::DestinationBroken, standing.digest))?,
-                ),
-                None => None,
-            };
-            let standing = standing
-                .as_ref()
-                .zip(bytes.as_deref())
-                .map(|(standing, bytes)| (standing.media_type.as_str(), bytes));
-            let place = || format!("{}@{}", group.repository, group.subject.digest);
-            if let Some(merged) = merge(standing, &layers).map_err(|error| error.within(place()))? {
-                done.changed = true;
-                done.beside = merged.foreign > 0;
-                if mode == Mode::Push {
-                    self.put_sig(store.as_ref(), group, &layers, &merged)?;
-                }
-            }
-        }
-        let there: HashSet<Digest> = if self.wanted.attach.bundle() {
-            store.referrers(&group.subject.digest)?.into_iter().map(|referrer| referrer.digest).collect()
-        } else {
-            HashSet::new()
-        };
-        for statement in self.statements(group) {
-            for key_id in &self.signers {
-                let Some((bundle, referrer)) = self.response.bundle(statement, key_id) else { continue };
-                done.bundles += 1;
-                if there.contains(&Digest::of(&referrer)) {
-                    continue;
-                }
-                done.changed = true;
-                if mode == Mode::Push {
-                    store.put_blob(bundle::EMPTY)?;
-                    store.put_blob(&bundle)?;
-                    let manifest = ManifestToPut {
-                        bytes: &referrer,
-                        media_type: OCI_MANIFEST,
-                        artifact_type: Some(bundle::MEDIA_TYPE),
-                    };
-                    store.put_referrer(&group.subject, &manifest)?;
-                }
-            }
-        }
-        Ok(done)
+    /// The bundles of a group by the keys given, each with its referrer manifest.
+    pub(super) fn bundles<'a>(&'a self, group: &'a SigGroup) -> impl Iterator<Item = (Bytes, Bytes)> + 'a {
+        self.statements(group).flat_map(move |statement| {
+            self.signers.iter().filter_map(move |key_id| self.response.bundle(statement, key_id))
+        })
     }
 
-    fn put_sig(&self, store: &dyn Sink, group: &SigGroup, layers: &[Layer], merged: &Merged) -> Result<()> {
-        for digest in layers.iter().map(|layer| layer.payload.digest).collect::<BTreeSet<_>>() {
-            if let Some(payload) = self.request().blob(&digest) {
-                store.put_blob(payload)?;
-            }
-        }
-        store.put_blob(&merged.config)?;
-        let manifest =
-            ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
-        store.put_signatures(&group.subject, &manifest)
-    }
-
-    /// READ-BACK: every signature that was pushed comes back and verifies. Returns whether there are bundles, and none
-    /// by a key given.
-    fn check_read_back(
-        &self,
-        destinations: &dyn Destinations,
+    /// What is to come back of a group: id of the key, digest of the payload or statement.
+    pub(super) fn pushed<'a>(
+        &'a self,
         place: usize,
-        verifier: &Verifier,
-    ) -> Result<bool> {
-        let Some(group) = self.request().sigs().get(place) else { return Ok(false) };
-        let store = destinations.repository(&group.repository)?;
-        let demand = Demand {
-            keys: self.wanted.keys.clone(),
-            annotations: BTreeMap::new(),
-            claims: true,
-            threshold: 1,
-        };
-        let mut found = HashSet::new();
-        let (mut bundles, mut good) = (0, 0);
-        for verdict in gather::judge(store.as_ref(), &group.subject.digest, verifier, &demand) {
-            bundles += usize::from(verdict.form == Form::Bundle);
-            let Ok(valid) = verdict.outcome else { continue };
-            good += usize::from(valid.form() == Form::Bundle);
-            let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
-            found.insert((valid.key_id(), Digest::of(bytes)));
-        }
-        let payloads = self.counted().filter(|_| self.wanted.attach.sig()).flat_map(|signer| {
+        group: &'a SigGroup,
+    ) -> impl Iterator<Item = (Form, Digest, Digest)> + 'a {
+        let payloads = self.counted().filter(|_| self.wanted.attach.sig()).flat_map(move |signer| {
             let units = signer.payloads().range((place, 0)..=(place, usize::MAX)).map(|((_, unit), _)| *unit);
-            units.filter_map(|unit| Some((signer.key().id(), group.payloads.get(unit)?.payload.digest)))
+            units.filter_map(|unit| {
+                Some((Form::Sig, signer.key().id(), group.payloads.get(unit)?.payload.digest))
+            })
         });
         let statements = self.statements(group).flat_map(|statement| {
             let signers = self.counted().filter(move |signer| signer.statements().contains_key(&statement));
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
-            signers.filter_map(move |signer| Some((signer.key().id(), digest?)))
+            signers.filter_map(move |signer| Some((Form::Bundle, signer.key().id(), digest?)))
         });
-        match payloads.chain(statements).find(|wanted| !found.contains(wanted)) {
-            None => Ok(bundles > 0 && good == 0),
-            Some((key, _)) => Err(Error::new(Check::ReadBack, group.subject.digest)
-                .detail(format!("no valid signature by {key} came back"))),
-        }
+        payloads.chain(statements)
     }
-
-    fn outcome(&self, done: Vec<Result<Done>>, mode: Mode) -> Outcome {
-        let mut places = BTreeMap::new();
-        for (place, group) in self.request().sigs().iter().enumerate() {
-            for item in group.payloads.iter().flat_map(|unit| &unit.items) {
-                places.insert(*item, place);
-            }
-        }
-        let rows =
-            self.request().images().iter().map(|image| self.row(image, &places, &done, mode)).collect();
-        Outcome { rows, errors: done.into_iter().filter_map(Result::err).collect() }
-    }
-
-    fn row(&self, image: &Image, places: &BTreeMap<usize, usize>, done: &[Result<Done>], mode: Mode) -> Row {
-        let top = self.request().items().get(image.first);
-        let mut row = Row {
-            image: top.map(|item| item.destination.to_string()).unwrap_or_default(),
-            digest: top.map_or(self.request().digest(), |item| item.subject.digest),
-            status: Status::Unchanged,
-            sigs: 0,
-            bundles: 0,
-            beside: false,
-            hidden: false,
-            error: None,
-        };
-        let groups: BTreeSet<usize> =
-            image.items.iter().filter_map(|item| places.get(item)).copied().collect();
-        for outcome in groups.iter().filter_map(|group| done.get(*group)) {
-            match outcome {
-                Ok(done) => {
-                    row.sigs += done.sigs;
-                    row.bundles += done.bundles;
-                    row.beside |= done.beside;
-                    row.hidden |= done.hidden;
-                    if done.changed && row.status == Status::Unchanged {
-                        row.status = if mode == Mode::Push { Status::Pushed } else { Status::WouldPush };
-                    }
-                }
-                Err(error) => {
-                    row.status = Status::Failed;
-                    row.error = Some(error.to_string());
-                }
-            }
-        }
-        row
-    }
-}
-
-impl Outcome {
-    /// How many images have this status.
-    #[must_use]
-    pub fn count(&self, status: Status) -> usize {
-        self.rows.iter().filter(|row| row.status == status).count()
-    }
-}
-
-/// What was done for one repository and digest.
-#[derive(Clone, Copy, Debug, Default)]
-struct Done {
-    changed: bool,
-    beside: bool,
-    hidden: bool,
-    sigs: usize,
-    bundles: usize,
 }
 
 /// IMPORT-REQUEST, IMPORT-DESTINATION: the response answers the request that was sent; where nobody says which, each
@@ -489,16 +258,4 @@ fn check_import_destination(request: &Request) -> Result<()> {
             .detail("nothing was pushed")
             .hint("say --request or --request-digest, so that it is known that you asked for this"))
     })
-}
-
-/// SUBJECT-ABSENT: the signed manifest is at the destination.
-fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
-    match store.resolve(&Target::Digest(group.subject.digest))? {
-        Some(_) => Ok(()),
-        None => {
-            Err(Error::new(Check::SubjectAbsent, format!("{}@{}", group.repository, group.subject.digest))
-                .detail("nothing was pushed for it")
-                .hint("push that image again and run the same command; what is done stays done"))
-        }
-    }
 }

@@ -299,6 +299,10 @@ impl Destinations for LayoutDir {
         Ok(())
     }
 
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn finish(&self) -> Result<bool> {
         let mut changes = self.changes();
         let unsynced =

@@ -143,7 +143,8 @@ mod tests {
             ("oci:a -a x", Check::AnnotationSyntax),
             ("oci:a -a x=1 -a x=1", Check::AnnotationRepeated),
             ("oci:a -a Issuer=1", Check::AnnotationReserved),
-            ("registry.example/app:1", Check::SourceSyntax),
+            ("registry.example/app", Check::ReferenceBare),
+            ("./app:1", Check::SourceSyntax),
         ] {
             let (found, at) = read(text).unwrap_err();
             assert_eq!(found, check, "{text}");

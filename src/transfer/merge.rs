@@ -11,8 +11,19 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value};
-use crate::format::signature::{self, ANNOTATION, Layer};
+use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer};
 use crate::limits;
+
+/// What stands at a destination beside the layers that were merged into it, and what is to be put there.
+#[derive(Debug)]
+pub struct Merge {
+    /// How many layers stand there that are none of those merged.
+    pub foreign: usize,
+    /// Those of them on which cosign 2 panics: number (from 1) and payload.
+    pub crashing: Vec<(usize, Digest)>,
+    /// What is to be put; `None` where all layers stand there.
+    pub change: Option<Merged>,
+}
 
 /// A `.sig` manifest to be put, and its config.
 #[derive(Debug)]
@@ -23,58 +34,80 @@ pub struct Merged {
     pub manifest: Vec<u8>,
     /// Bytes of the config.
     pub config: Vec<u8>,
-    /// How many layers are there that are none of those merged.
-    pub foreign: usize,
 }
 
 /// What stands at a destination: media type and bytes of its `.sig` manifest.
 pub type Standing<'a> = (&'a str, &'a [u8]);
 
-/// Adds `layers` to what stands at the destination. `None`: they are all there.
-/// DESTINATION-BROKEN, SIG-FULL.
-pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Option<Merged>> {
+/// Adds `layers` to what stands at the destination. DESTINATION-BROKEN, SIG-FULL.
+pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> {
     let Some((media_type, bytes)) = standing else {
         check_sig_full(layers.len(), 0)?;
         let rendered = signature::render(layers);
         check_sig_full(layers.len(), rendered.manifest.len())?;
         let (manifest, config) = (rendered.manifest.to_vec(), rendered.config.to_vec());
-        return Ok(Some(Merged { media_type: OCI_MANIFEST.to_owned(), manifest, config, foreign: 0 }));
+        let merged = Merged { media_type: OCI_MANIFEST.to_owned(), manifest, config };
+        return Ok(Merge { foreign: 0, crashing: Vec::new(), change: Some(merged) });
     };
     let there = there(bytes)?;
-    let is_there = |layer: &&Layer| there.contains(&(layer.payload.digest, layer.signature.clone()));
-    let absent: Vec<&Layer> = layers.iter().filter(|layer| !is_there(layer)).collect();
+    let is = |there: &There, layer: &Layer| {
+        there.payload == layer.payload.digest && there.signature == layer.signature
+    };
+    let absent: Vec<&Layer> =
+        layers.iter().filter(|layer| !there.iter().any(|there| is(there, layer))).collect();
+    let foreign: Vec<(usize, &There)> =
+        (1..).zip(&there).filter(|(_, there)| !layers.iter().any(|layer| is(there, layer))).collect();
+    let crashing = foreign.iter().filter(|(_, there)| there.crashes);
+    let crashing = crashing.map(|(number, there)| (*number, there.payload)).collect();
+    let foreign = foreign.len();
     if absent.is_empty() {
-        return Ok(None);
+        return Ok(Merge { foreign, crashing, change: None });
     }
-    let foreign = there.len() - (layers.len() - absent.len());
     check_sig_full(there.len() + absent.len(), 0)?;
     let digests: Vec<Digest> = there
         .iter()
-        .map(|(digest, _)| *digest)
+        .map(|there| there.payload)
         .chain(absent.iter().map(|layer| layer.payload.digest))
         .collect();
     let config = signature::render_config(digests.into_iter());
     let manifest = append(bytes, &absent, &config)?;
     check_sig_full(there.len() + absent.len(), manifest.len())?;
-    Ok(Some(Merged { media_type: media_type.to_owned(), manifest, config, foreign }))
+    let merged = Merged { media_type: media_type.to_owned(), manifest, config };
+    Ok(Merge { foreign, crashing, change: Some(merged) })
 }
 
-/// The layers that stand there: payload digest and decoded signature (empty where it cannot be decoded).
-fn there(bytes: &[u8]) -> Result<Vec<(Digest, Vec<u8>)>> {
+/// A layer that stands there.
+struct There {
+    payload: Digest,
+    /// Decoded; empty where it cannot be.
+    signature: Vec<u8>,
+    /// Its log annotation is `null` or `{}`: cosign 2 takes that for a log entry and panics on what it lacks.
+    crashes: bool,
+}
+
+/// The layers that stand there.
+fn there(bytes: &[u8]) -> Result<Vec<There>> {
     let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| broken().caused_by(error))?;
     let layers = value.get("layers").and_then(Value::as_array).ok_or_else(broken)?;
     let layer = |layer: &Value| {
-        let digest = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
-        let text = layer
-            .get("annotations")
-            .and_then(|annotations| annotations.get(ANNOTATION))
-            .and_then(Value::as_str);
-        let text: String =
-            text.unwrap_or_default().chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
-        Some((digest, STANDARD.decode(text).unwrap_or_default()))
+        let payload = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
+        let annotation = |name: &str| {
+            layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
+        };
+        let text = annotation(ANNOTATION).unwrap_or_default();
+        let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+        let signature = STANDARD.decode(text).unwrap_or_default();
+        Some(There { payload, signature, crashes: annotation(LOG_ANNOTATION).is_some_and(crashes) })
     };
     layers.iter().map(|found| layer(found).ok_or_else(broken)).collect()
+}
+
+/// Whether a log annotation is `null` or `{}`, blanks aside.
+fn crashes(log: &str) -> bool {
+    let text: String =
+        log.chars().filter(|character| !matches!(character, ' ' | '\t' | '\r' | '\n')).collect();
+    matches!(text.as_str(), "null" | "{}")
 }
 
 /// The manifest with layers appended and the config replaced; every other byte of text stays.
@@ -191,19 +224,24 @@ mod tests {
         Layer { payload: Descriptor::of(payload::MEDIA_TYPE, payload), signature: signature.to_vec() }
     }
 
+    fn merged(standing: Option<Standing<'_>>, layers: &[Layer]) -> (Merged, usize) {
+        let merge = merge(standing, layers).unwrap();
+        (merge.change.unwrap(), merge.foreign)
+    }
+
     #[test]
     fn nothing_is_lost_and_a_second_time_changes_nothing() {
         let ours = [layer(b"p", b"s1"), layer(b"p", b"s2")];
-        let first = merge(None, &ours[..1]).unwrap().unwrap();
+        let (first, beside_first) = merged(None, &ours[..1]);
         assert_eq!(first.manifest, signature::render(&ours[..1]).manifest);
-        let second = merge(Some((&first.media_type, &first.manifest)), &ours).unwrap().unwrap();
+        let (second, beside_second) = merged(Some((&first.media_type, &first.manifest)), &ours);
         assert_eq!(
             second.manifest,
             signature::render(&ours).manifest,
             "appending gives the bytes that cosign would"
         );
-        assert_eq!((second.foreign, first.foreign), (0, 0));
-        assert!(merge(Some((&second.media_type, &second.manifest)), &ours).unwrap().is_none());
+        assert_eq!((beside_second, beside_first), (0, 0));
+        assert!(merge(Some((&second.media_type, &second.manifest)), &ours).unwrap().change.is_none());
     }
 
     #[test]
@@ -212,12 +250,12 @@ mod tests {
             "{{\n \"x\" : [1.0, {{}}],\"layers\":[ {{\"digest\":\"{}\", \"size\":1e0}} ],\"config\":{{}},\"annotations\":{{\"b\":\"\\u0062\"}} }}",
             Digest::of(b"foreign")
         );
-        let merged = merge(Some((OCI_MANIFEST, foreign.as_bytes())), &[layer(b"p", b"s")]).unwrap().unwrap();
+        let (merged, beside) = merged(Some((OCI_MANIFEST, foreign.as_bytes())), &[layer(b"p", b"s")]);
         let text = String::from_utf8(merged.manifest).unwrap();
         assert!(text.starts_with("{\"x\":[1.0, {}],\"layers\":[{\"digest\":\""), "{text}");
         assert!(text.contains("\"size\":1e0},{\"mediaType\":"), "{text}");
         assert!(text.ends_with("\"annotations\":{\"b\":\"\\u0062\"}}"), "{text}");
-        assert_eq!(merged.foreign, 1);
+        assert_eq!(beside, 1);
     }
 
     #[test]
@@ -227,8 +265,24 @@ mod tests {
             assert_eq!(error.check(), Check::DestinationBroken, "{broken}");
         }
         let many: Vec<Layer> = (0..1000_u32).map(|n| layer(b"p", &n.to_be_bytes())).collect();
-        let full = merge(None, &many).unwrap().unwrap();
+        let (full, _) = merged(None, &many);
         let error = merge(Some((&full.media_type, &full.manifest)), &[layer(b"p", b"one more")]).unwrap_err();
         assert_eq!(error.check(), Check::SigFull);
+    }
+
+    #[test]
+    fn layers_that_crash_cosign_are_found() {
+        let logs = ["null", " { \\n} ", "", "{\\\"Payload\\\":{}}", "nul", "{}{}"];
+        let layers: Vec<String> = logs
+            .iter()
+            .map(|log| {
+                let digest = Digest::of(log.as_bytes());
+                format!("{{\"digest\":\"{digest}\",\"annotations\":{{\"{LOG_ANNOTATION}\":\"{log}\"}}}}")
+            })
+            .collect();
+        let standing = format!("{{\"layers\":[{}],\"config\":{{}}}}", layers.join(","));
+        let merge = merge(Some((OCI_MANIFEST, standing.as_bytes())), &[layer(b"p", b"s")]).unwrap();
+        assert_eq!(merge.foreign, logs.len());
+        assert_eq!(merge.crashing, [(1, Digest::of(b"null")), (2, Digest::of(logs[1].as_bytes()))]);
     }
 }

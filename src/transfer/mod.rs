@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod archive_in;
+pub mod below;
 pub mod entries;
 pub mod export;
 pub mod flow;
@@ -13,5 +14,6 @@ pub mod list;
 pub mod merge;
 pub mod places;
 pub mod referrers;
+pub mod push;
 pub mod source;
 pub mod store;

@@ -82,6 +82,12 @@ pub trait Destinations: Send + Sync {
     /// Whether anything may be written there, found out before the first write.
     fn check_writable(&self, repositories: &[&Repository]) -> Result<()>;
 
+    /// Whether what is put is seen by everybody at once, and tags are those of the repository: so it is in a registry.
+    /// A layout stands for every repository, and shows what was put into it after [`Destinations::finish`].
+    fn is_live(&self) -> bool {
+        true
+    }
+
     /// Makes durable and visible what was put; says whether anything changed. Nothing may be reported as done before.
     fn finish(&self) -> Result<bool>;
 

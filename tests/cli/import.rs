@@ -204,7 +204,8 @@ fn places_that_are_no_layouts() {
         ("oci:empty", 22, "SOURCE-KIND"),
         ("oci:layout:v1", 2, "USAGE"),
         ("oci-archive:response.tar", 2, "USAGE"),
-        ("layout", 2, "SOURCE-SYNTAX"),
+        ("layout", 2, "REFERENCE-BARE"),
+        ("./layout", 2, "SOURCE-SYNTAX"),
     ] {
         let import =
             station.coldsign().args(["import", "response.tar", "--key", "release.pub", "--to", place]);

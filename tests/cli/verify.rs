@@ -69,7 +69,11 @@ fn lists() {
     let outcome = verify(&station, &["--key", "release.pub", "--from", "images.txt"], 10);
     let rows: Vec<&str> =
         outcome.stdout_text().lines().map(|line| line.split("  ").next().unwrap()).collect();
-    assert_eq!(rows, ["ok", "FAIL", "FAIL", "ok", "4 images, 3 digests: 2 ok, 1 failed"], "{outcome}");
+    assert_eq!(
+        rows,
+        ["ok", "FAIL", "FAIL", "ok", "4 images, 3 digests: 2 ok, 1 failed, 1 without a digest"],
+        "{outcome}"
+    );
     station.write("one.txt", "oci:layout:v1\n");
     verify(&station, &["--key", "release.pub", "--from", "one.txt"], 0)
         .stdout_line("1 image, 1 digest: 1 ok");
@@ -112,7 +116,8 @@ fn exit_codes() {
         (&["oci:layout", "-a", "env"], 2, "error[ANNOTATION-SYNTAX]: [..]".into()),
         (&["oci:layout", "-a", "env=prod", "-a", "env=prod"], 2, "error[ANNOTATION-REPEATED]: [..]".into()),
         (&["oci:absent"], 1, "error[FILE-READ]: [..]".into()),
-        (&["layout"], 2, "error[SOURCE-SYNTAX]: [..]".into()),
+        (&["layout"], 2, "error[REFERENCE-BARE]: [..]".into()),
+        (&["./layout"], 2, "error[SOURCE-SYNTAX]: [..]".into()),
         (&["oci:layout", "-o", "yaml"], 2, "error: [..]".into()),
     ] {
         let outcome = verify(&station, &[&key, arguments].concat(), code);

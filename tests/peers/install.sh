@@ -1,12 +1,12 @@
 #!/bin/bash
-# tests/peers/install.sh [NAME...]: the real tools that judge what coldsign writes and reads.
+# tests/peers/install.sh [NAME...]: the real tools that judge what coldsign writes and reads, and real registries.
 #
 # Installs into $COLDSIGN_PEERS, or into a folder of the user's cache that is named after this script's own hash, so
 # that a changed version never meets an old one. A second run builds nothing. The last line on stdout is the folder;
 # names and versions go to stderr. Programs are in FOLDER/bin.
 #
-# Needs: Go 1.26 or later, and for skopeo Debian with apt (nothing on the system is changed). About ten minutes the
-# first time. Everything comes through the Go module proxy and the apt sources that the machine is configured with.
+# Needs: Go 1.26 or later, and for skopeo and registry2 Debian with apt (nothing on the system is changed). About eleven
+# minutes the first time. Everything comes through the Go module proxy and the apt sources that the machine is configured with.
 set -euo pipefail
 
 script=$(readlink -f "$0")
@@ -17,14 +17,19 @@ home=$(cd "$home" && pwd)
 
 # name, version, module, package below it
 modules=(
-  "cosign3 v3.1.3  github.com/sigstore/cosign/v3           cmd/cosign"
-  "cosign2 v2.6.5  github.com/sigstore/cosign/v2           cmd/cosign"
-  "oras    v1.3.6  oras.land/oras                          cmd/oras"
-  "crane   v0.22.1 github.com/google/go-containerregistry  cmd/crane"
+  "cosign3   v3.1.3  github.com/sigstore/cosign/v3             cmd/cosign"
+  "cosign2   v2.6.5  github.com/sigstore/cosign/v2             cmd/cosign"
+  "oras      v1.3.6  oras.land/oras                            cmd/oras"
+  "crane     v0.22.1 github.com/google/go-containerregistry    cmd/crane"
+  "olareg    v0.2.2  github.com/olareg/olareg                  cmd/olareg"
+  "registry3 v3.1.2  github.com/distribution/distribution/v3   cmd/registry"
 )
-# skopeo is no Go module that a proxy serves; Debian 12 builds its own without signatures, Debian 13 with them.
-suite=trixie
-packages=(skopeo libc6 libgpgme11t64 libassuan9 libgpg-error0 libsqlite3-0 libseccomp2 libsubid5)
+# Name, Debian suite, packages. skopeo is no Go module that a proxy serves; Debian 12 builds its own without signatures,
+# Debian 13 with them. registry2 is the docker-registry that stands in most places, distribution 2.8.
+debian=(
+  "skopeo    trixie   skopeo libc6 libgpgme11t64 libassuan9 libgpg-error0 libsqlite3-0 libseccomp2 libsubid5"
+  "registry2 bookworm docker-registry"
+)
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -56,9 +61,10 @@ go_tool() {
   mark "$name" "$version"
 }
 
-# Unpacks packages of another Debian suite beside the system, with an apt that has its own lists and no status.
+# Unpacks packages of a Debian suite beside the system, with an apt that has its own lists and no status.
 debian_tool() {
-  local name=$1 root=$home/$suite apt=$home/apt source options
+  local name=$1 suite=$2 root=$home/$2 apt=$home/apt source options
+  shift 2
   have "$name" "$suite" && return
   command -v apt-get > /dev/null || fail "$name needs apt"
   say "$name of $suite: unpacking"
@@ -75,37 +81,52 @@ debian_tool() {
     -o APT::Sandbox::User="$(id -un)"
   )
   apt-get "${options[@]}" update >&2
-  (cd "$apt/debs" && apt-get "${options[@]}" download "${packages[@]}" >&2)
+  (cd "$apt/debs" && apt-get "${options[@]}" download "$@" >&2)
   for package in "$apt"/debs/*.deb; do
     dpkg-deb --extract "$package" "$root"
   done
   rm -rf "$apt"
-  # It was linked against a newer C library than this system's: start it with its own.
-  cat > "$home/bin/.$name" << 'WRAPPER'
-#!/bin/sh
-root=$(dirname "$(readlink -f "$0")")/../trixie
-lib=$root/usr/lib/x86_64-linux-gnu
-exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$root/usr/bin/skopeo" "$@"
-WRAPPER
+  "start_$name" "$suite" > "$home/bin/.$name"
   chmod +x "$home/bin/.$name"
   mark "$name" "$suite"
 }
 
-wanted=" ${*:-cosign3 cosign2 oras crane skopeo} "
+# It was linked against a newer C library than this system's: start it with its own.
+start_skopeo() {
+  cat << WRAPPER
+#!/bin/sh
+root=\$(dirname "\$(readlink -f "\$0")")/../$1
+lib=\$root/usr/lib/x86_64-linux-gnu
+exec "\$lib/ld-linux-x86-64.so.2" --library-path "\$lib" "\$root/usr/bin/skopeo" "\$@"
+WRAPPER
+}
+
+# A server is ended by its id: the program takes the shell's place.
+start_registry2() {
+  cat << WRAPPER
+#!/bin/sh
+exec "\$(dirname "\$(readlink -f "\$0")")/../$1/usr/bin/docker-registry" "\$@"
+WRAPPER
+}
+
+wanted=" ${*:-cosign3 cosign2 oras crane skopeo olareg registry2 registry3} "
 for row in "${modules[@]}"; do
   read -r name version module package <<< "$row"
   [[ $wanted != *" $name "* ]] || go_tool "$name" "$version" "$module" "$package"
 done
-[[ $wanted != *" skopeo "* ]] || debian_tool skopeo
+for row in "${debian[@]}"; do
+  read -r -a words <<< "$row"
+  [[ $wanted != *" ${words[0]} "* ]] || debian_tool "${words[@]}"
+done
 
 for name in $wanted; do
   case $name in
-    skopeo) version=$("$home/bin/skopeo" --version) || fail "skopeo does not start" ;;
-    cosign2 | cosign3 | oras | crane)
+    skopeo | registry2 | registry3) said=$("$home/bin/$name" --version) || fail "$name does not start" ;;
+    cosign2 | cosign3 | oras | crane | olareg)
       "$home/bin/$name" version > /dev/null 2>&1 || fail "$name does not start"
-      version="$name $(cat "$home/log/$name.version")" ;;
+      said= ;;
     *) fail "no such peer: $name" ;;
   esac
-  say "$version"
+  say "$name $(cat "$home/log/$name.version")${said:+: ${said##* }}"
 done
 echo "$home"

@@ -2,10 +2,14 @@
 //! podman's policy takes them.
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
-//! the two programs write, `documented` every setting that `docs/verifiers.md` shows.
+//! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in.
 
+mod access;
 mod documented;
 mod format;
+mod neighbours;
+mod registries;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

@@ -4,11 +4,14 @@
 //! `COLDSIGN_REQUIRE_PEERS=1`, as `.ci/run` sets it, that is a failure.
 #![expect(clippy::disallowed_types, reason = "a test asks whether its registry listens")]
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -62,40 +65,111 @@ fn find(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A registry on loopback, plain HTTP, in memory; ends with the value.
+/// A registry that others run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// go-containerregistry's: no referrers API, stores whatever it is given.
+    Crane,
+    /// olareg: the referrers API; strict.
+    Olareg,
+    /// olareg whose referrers API is switched off: 405.
+    OlaregWithoutReferrers,
+    /// distribution 2.8, as Debian ships it: no referrers API, absolute upload locations.
+    Registry2,
+    /// distribution 3: no referrers API.
+    Registry3,
+}
+
+impl Kind {
+    /// The program that serves it.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Crane => "crane",
+            Self::Olareg | Self::OlaregWithoutReferrers => "olareg",
+            Self::Registry2 => "registry2",
+            Self::Registry3 => "registry3",
+        }
+    }
+}
+
+/// How a registry lets people in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Anybody.
+    None,
+    /// `user` with the password `secret`, sent with each request.
+    Basic,
+    /// The same, for a token of its own `/token`.
+    Token,
+}
+
+/// What is asked of olareg besides its defaults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Speaks TLS, with a certificate by the sandbox's own `ca.pem`.
+    pub(crate) tls: bool,
+    /// Who may come in.
+    pub(crate) login: Login,
+    /// The most requests a second; 429 beyond.
+    pub(crate) rate_limit: Option<u32>,
+}
+
+impl Options {
+    /// Plain HTTP, anybody, no limit.
+    pub(crate) const PLAIN: Self = Self { tls: false, login: Login::None, rate_limit: None };
+}
+
+/// A registry on loopback, in memory; ends with the value.
 pub(crate) struct Registry {
     server: Child,
     address: String,
 }
 
 impl Registry {
-    /// Starts one on a port that is free.
+    /// go-containerregistry's, plain HTTP.
     pub(crate) fn start(sandbox: &Sandbox) -> Self {
-        let program = find("crane").expect("the caller asked whether crane is there");
-        for attempt in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-            let address = free.local_addr().expect("a bound socket has an address").to_string();
-            drop(free);
-            let log = fs::File::create(sandbox.path(format!("registry-{attempt}.log")))
+        Self::serve(sandbox, Kind::Crane)
+    }
+
+    /// One of a kind, plain HTTP, open to anybody.
+    pub(crate) fn serve(sandbox: &Sandbox, kind: Kind) -> Self {
+        Self::serve_with(sandbox, kind, Options::PLAIN)
+    }
+
+    /// One of a kind, on a port that is free.
+    pub(crate) fn serve_with(sandbox: &Sandbox, kind: Kind, options: Options) -> Self {
+        let program = find(kind.program()).expect("the caller asked whether it is there");
+        if options.tls {
+            certificate(sandbox);
+        }
+        fs::create_dir_all(sandbox.path(SEEDS)).expect("the sandbox is writable");
+        for _ in 0..10 {
+            let port = free_port();
+            let address = format!("127.0.0.1:{port}");
+            let log = fs::File::create(sandbox.path(format!("registry-{port}.log")))
                 .expect("the sandbox is writable");
             let mut server = Command::new(&program)
-                .args(["registry", "serve", "--address", &address])
+                .args(arguments(sandbox, kind, options, port))
+                .env_clear()
                 .env("HOME", sandbox.path(""))
+                .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+                .current_dir(sandbox.path(""))
                 .stdin(Stdio::null())
-                .stdout(Stdio::null())
+                .stdout(log.try_clone().expect("a file can be shared"))
                 .stderr(log)
                 .spawn()
-                .expect("crane starts");
-            for _ in 0..500 {
-                if std::net::TcpStream::connect(&address).is_ok() {
-                    return Self { server, address };
-                }
+                .expect("the registry starts");
+            for _ in 0..1000 {
                 if server.try_wait().is_ok_and(|ended| ended.is_some()) {
                     break; // somebody else took the port
+                }
+                if TcpStream::connect(&address).is_ok() {
+                    return Self { server, address };
                 }
                 thread::sleep(Duration::from_millis(10));
             }
             drop(server.kill());
+            drop(server.wait());
         }
         panic!("no registry could be started");
     }
@@ -111,4 +185,92 @@ impl Drop for Registry {
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+/// A port that nobody listens on and that no other test of this run was given.
+fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = free.local_addr().expect("a bound socket has an address").port();
+        if GIVEN.lock().expect("nobody panics with it").insert(port) {
+            return port;
+        }
+    }
+}
+
+fn arguments(sandbox: &Sandbox, kind: Kind, options: Options, port: u16) -> Vec<String> {
+    let mut line = match kind {
+        Kind::Crane => format!("registry serve --address 127.0.0.1:{port}"),
+        Kind::Olareg | Kind::OlaregWithoutReferrers => format!(
+            "serve --addr 127.0.0.1 --port {port} --store-type mem --dir {SEEDS} --api-delete --api-blob-delete \
+             --gc-frequency -1s"
+        ),
+        Kind::Registry2 | Kind::Registry3 => {
+            let file = format!("registry-{port}.yml");
+            let http = format!("http: {{addr: \"127.0.0.1:{port}\"}}");
+            sandbox.write(
+                &file,
+                format!(
+                    "version: 0.1\nlog: {{level: warn}}\nstorage: {{inmemory: {{}}, delete: {{enabled: true}}}}\n{http}\n"
+                ),
+            );
+            format!("serve {file}")
+        }
+    };
+    if kind == Kind::OlaregWithoutReferrers {
+        line += " --api-referrer=false";
+    }
+    if options.tls {
+        line += " --tls-cert server.pem --tls-key server.key";
+    }
+    match options.login {
+        Login::None => {}
+        Login::Basic => line += " --auth-static-login user:secret",
+        Login::Token => {
+            sandbox.write("auth.yaml", AUTH);
+            let scheme = if options.tls { "https" } else { "http" };
+            let _ = write!(line, " --auth-token-opaque auth.yaml --external-url {scheme}://127.0.0.1:{port}");
+        }
+    }
+    if let Some(limit) = options.rate_limit {
+        let _ = write!(line, " --rate-limit {limit}");
+    }
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A folder of the sandbox: each layout in it is a repository that olareg has from the start; nothing is written there.
+pub(crate) const SEEDS: &str = "seeds";
+
+/// Who may come in for a token: `user`, with bcrypt's hash of `secret`.
+const AUTH: &str = r#"users:
+  user: {cred: "$2b$04$J039ceWdhg54dkYEyuAh4eZJvVHZ5PXdrtfSrC2N3iQhTF8CnEw36"}
+groups:
+  all: {members: [user]}
+acls:
+  - {repo: "*", members: [all], access: ["*"]}
+  - {repo: "", members: [all], access: [read]}
+"#;
+
+/// Makes `ca.pem`, an authority of the sandbox's own, `other.pem`, one that signed nothing, and `server.pem` with
+/// `server.key` for 127.0.0.1.
+fn certificate(sandbox: &Sandbox) {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30";
+    for authority in ["ca", "other"] {
+        openssl(
+            sandbox,
+            &format!("req -x509 {key} -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"),
+        );
+    }
+    openssl(
+        sandbox,
+        &format!(
+            "req -x509 -CA ca.pem -CAkey ca.key {key} -subj /CN=registry -addext basicConstraints=critical,CA:FALSE \
+             -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout server.key -out server.pem"
+        ),
+    );
+}
+
+fn openssl(sandbox: &Sandbox, line: &str) {
+    sandbox.program("openssl").args(line.split_whitespace()).expect(0);
 }

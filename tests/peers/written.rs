@@ -135,22 +135,40 @@ fn leaving_with_an_exported_key_and_a_layout() {
 
 /// Exports a fixture's layout as `image`, signs it as `release`, leaves `request.tar`, `response.tar`, `release.pub`.
 pub(crate) fn sign(sandbox: &Sandbox, fixture: &str, name: &str, more: &[&str]) {
-    sandbox.fixture(format!("format/{fixture}"), "image").write("pass", "a passphrase for the test\n");
-    let exported =
-        sandbox.coldsign().args(["export", "-o", "request.tar", "oci:image:v1", "--as", name]).expect(0);
-    let digest = exported.stdout_text().trim_end().to_owned();
-    sandbox.signer().args(["init", "--home", "home"]).expect(0);
-    let key = ["--home", "home", "--allow-swap", "--passphrase-file", "pass"];
-    sandbox.signer().args(["key", "generate", "release"]).args(key).expect(0);
-    let public = sandbox.signer().args(["key", "public", "release"]).args(key).expect(0);
-    sandbox.write("release.pub", public.stdout_bytes());
+    sandbox.fixture(format!("format/{fixture}"), "image");
+    let digest = export(sandbox, &["oci:image:v1", "--as", name]);
+    key(sandbox, "release");
+    approve(sandbox, &digest, "release", "response.tar", more);
+}
+
+/// Writes `request.tar`; returns its digest.
+pub(crate) fn export(sandbox: &Sandbox, images: &[&str]) -> String {
+    let exported = sandbox.coldsign().args(["export", "-o", "request.tar"]).args(images).expect(0);
+    exported.stdout_text().trim_end().to_owned()
+}
+
+/// Makes a key, and the home first if there is none; leaves `NAME.pub`.
+pub(crate) fn key(sandbox: &Sandbox, name: &str) {
+    if !sandbox.path("home").exists() {
+        sandbox.write("pass", "a passphrase for the test\n");
+        sandbox.signer().args(["init", "--home", "home"]).expect(0);
+    }
+    sandbox.signer().args(["key", "generate", name]).args(UNLOCK).expect(0);
+    let public = sandbox.signer().args(["key", "public", name]).args(UNLOCK).expect(0);
+    sandbox.write(format!("{name}.pub"), public.stdout_bytes());
+}
+
+/// Signs `request.tar`, whose digest this is.
+pub(crate) fn approve(sandbox: &Sandbox, digest: &str, key: &str, response: &str, more: &[&str]) {
     sandbox
         .signer()
-        .args(["sign", "request.tar", "--key", "release", "--approve", &digest, "-o", "response.tar"])
-        .args(key)
+        .args(["sign", "request.tar", "--key", key, "--approve", digest, "-o", response])
+        .args(UNLOCK)
         .args(more)
         .expect(0);
 }
+
+const UNLOCK: &[&str] = &["--home", "home", "--allow-swap", "--passphrase-file", "pass"];
 
 /// Imports that response into the layout it came from.
 pub(crate) fn import(sandbox: &Sandbox, attach: &str) {

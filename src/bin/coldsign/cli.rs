@@ -36,11 +36,13 @@ pub(crate) enum Command {
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
 #[command(after_help = "\
-An image is oci:DIR[:REF] or oci-archive:FILE[:REF]. REF is a name or tag in
-the layout, or sha256:DIGEST; a layout with one image needs none. Layers are
-neither read nor copied.
+An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
+oci:DIR[:REF] or oci-archive:FILE[:REF]. REF is a name or tag in the layout,
+or sha256:DIGEST; a layout with one image needs none. A tag is resolved once.
+Layers are neither read nor copied.
 
 The digest of the request goes to stdout, everything else to stderr:
+  coldsign export -o request.tar registry.example/app:1.4
   coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
   coldsign export -o request.tar --from images.txt -a release=2026.18
 
@@ -117,9 +119,10 @@ pub(crate) struct Inspect {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Keys come from you, never from the file. Several responses are united first.
-Nothing is written before everything was checked, and it is read back:
-  coldsign import response.tar --key release.pub --request request.tar \\
-      --to oci:./layout
+Nothing is written before everything was checked. Signatures go to where the
+request says, or into a layout; they are read back and verified:
+  coldsign import response.tar --key release.pub --request request.tar
+  coldsign import response.tar --key release.pub --to oci:./layout
 
 The same command again changes nothing.")]
 pub(crate) struct Import {
@@ -129,9 +132,12 @@ pub(crate) struct Import {
     /// A public key whose signatures count; may be repeated
     #[arg(long = "key", value_name = "FILE", required = true)]
     pub(crate) keys: Vec<PathBuf>,
-    /// The layout to put signatures into: oci:DIR
+    /// Put signatures into this layout, not to where the request says
     #[arg(long, value_name = "oci:DIR")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
+    /// Put them into this repository; else the environment's COSIGN_REPOSITORY
+    #[arg(long, value_name = "REPOSITORY", value_parser = parser(Reference::parse), conflicts_with = "to")]
+    pub(crate) signature_repository: Option<Reference>,
     /// The request that was sent, to be compared
     #[arg(long, value_name = "FILE", conflicts_with = "request_digest")]
     pub(crate) request: Option<PathBuf>,
@@ -157,16 +163,18 @@ pub(crate) struct Import {
 /// Verify signatures as `cosign verify --key` does
 #[derive(Args, Debug)]
 #[command(after_help = "\
-An image is oci:DIR[:REF] or oci-archive:FILE[:REF]; without REF every image in
-it is checked. No log is asked for; the output says so.
-  coldsign verify --key release.pub oci:./layout:1.4
+An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
+oci:DIR[:REF] or oci-archive:FILE[:REF]; a layout without REF stands for every
+image in it. No log is asked for; the output says so.
+  coldsign verify --key release.pub registry.example/app:1.4
   coldsign verify --key release.pub oci-archive:response.tar
 
---from checks the images of a list, or the digests of a request or response,
-where they are: a request or response needs the layout as IMAGE.
+--from checks the images of a list, or the digests of a request or response:
+in the registries that it names, or in the one layout given as IMAGE.
+  coldsign verify --key release.pub --from response.tar --report junit:v.xml
   coldsign verify --key release.pub --from response.tar oci:./layout")]
 pub(crate) struct Verify {
-    /// Where an image and its signatures are
+    /// An image, where its signatures are as well
     #[arg(value_name = "IMAGE", required_unless_present = "from")]
     pub(crate) images: Vec<String>,
     /// A public key whose signatures count; may be repeated
@@ -187,9 +195,24 @@ pub(crate) struct Verify {
     /// How many distinct keys must have signed
     #[arg(long, value_name = "N", default_value = "1", value_parser = parser(at_least_one))]
     pub(crate) threshold: usize,
+    /// Verify what an index names as well, each by its own digest
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Where signatures are, if not beside their image; also COSIGN_REPOSITORY
+    #[arg(long, value_name = "REPOSITORY", value_parser = parser(Reference::parse))]
+    pub(crate) signature_repository: Option<Reference>,
+    /// Write a row for each image and digest to json:FILE or junit:FILE
+    #[arg(long = "report", value_name = "KIND:FILE")]
+    pub(crate) reports: Vec<String>,
     /// How signed payloads are printed
     #[arg(short, long, default_value = "json")]
     pub(crate) output: Format,
+    /// As cosign calls it: no log is asked for anyway
+    #[arg(
+        long, hide = true, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub(crate) insecure_ignore_tlog: bool,
     #[command(flatten)]
     pub(crate) network: Network,
 }

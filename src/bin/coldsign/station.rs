@@ -54,6 +54,25 @@ impl Station {
     }
 }
 
+/// Where signatures are instead of beside their image: as the flag says, else `COSIGN_REPOSITORY`, as cosign has it.
+/// Usage where it names more than a repository.
+pub(crate) fn signature_repository(flag: Option<&Reference>) -> Result<Option<Reference>> {
+    let reference = match (flag, std::env::var(COSIGN_REPOSITORY)) {
+        (Some(flag), _) => Some(flag.clone()),
+        (None, Ok(text)) if !text.is_empty() => {
+            Some(Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?)
+        }
+        (None, _) => None,
+    };
+    match reference {
+        Some(reference) if reference.tag().is_some() || reference.digest().is_some() => {
+            let error = Error::new(Check::Usage, &reference);
+            Err(error.detail("a repository for signatures has neither tag nor digest"))
+        }
+        reference => Ok(reference),
+    }
+}
+
 /// A bar for `length` things at a terminal, nothing elsewhere.
 pub(crate) fn progress(what: &str, length: usize) -> ProgressBar {
     if !io::stderr().is_terminal() {
@@ -69,3 +88,5 @@ pub(crate) fn progress(what: &str, length: usize) -> ProgressBar {
 
 /// The exit code of a program that a signal ended, as shells say it: 128 and the signal.
 const INTERRUPTED_TWICE: i32 = 128 + SIGINT;
+/// cosign's variable for [`signature_repository`].
+const COSIGN_REPOSITORY: &str = "COSIGN_REPOSITORY";

@@ -39,6 +39,14 @@ impl Agents {
         })
     }
 
+    /// Who is asked for a connection to a URL: its host, or a proxy, by the variable that names it.
+    pub(super) fn peer(&self, url: &Url) -> String {
+        match self.proxies.variable(url) {
+            Some(variable) => format!("the proxy of {variable}"),
+            None => url.host_str().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The pool for a URL. REGISTRY-REACH: its proxy is named in a way that can be read.
     pub(super) fn get(&self, url: &Url, settings: &Settings) -> Result<&Agent> {
         let lane = if url.scheme() == "https" { &self.https } else { &self.http };

@@ -35,18 +35,17 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What the library says, of a request described by `at`.
-    pub(super) fn new(error: ureq::Error, at: &str, url: &Url, settings: &Settings) -> Self {
-        let host = url.host_str().unwrap_or_default();
+    /// What the library says, of a request described by `at`, where `peer` was asked for the connection.
+    pub(super) fn new(error: ureq::Error, at: &str, url: &Url, peer: &str, settings: &Settings) -> Self {
         let reach = |why: &str| Error::new(Check::RegistryReach, at).detail(why);
         let (kind, error) = match error {
             ureq::Error::Timeout(bound) => (Kind::Final, timed_out(bound, at, settings)),
             ureq::Error::Io(error) => match tls_error(&error) {
                 Some(tls) => (Kind::Final, untrusted(tls, at, url)),
-                None => interrupted(error, at, host),
+                None => interrupted(error, at, peer),
             },
             ureq::Error::Rustls(error) => (Kind::Final, untrusted(&error, at, url)),
-            ureq::Error::HostNotFound => (Kind::Unreached, reach(&format!("no such host: {host}"))),
+            ureq::Error::HostNotFound => (Kind::Unreached, reach(&format!("host not found: {peer}"))),
             // Names the status or that there was none, never the proxy's address.
             ureq::Error::ConnectProxyFailed(why) => (Kind::Final, reach(&why)),
             ureq::Error::LargeResponseHeader(..) => {
@@ -80,13 +79,13 @@ fn timed_out(bound: ureq::Timeout, at: &str, settings: &Settings) -> Error {
 }
 
 /// The connection was not made, or ended early.
-fn interrupted(error: io::Error, at: &str, host: &str) -> (Kind, Error) {
+fn interrupted(error: io::Error, at: &str, peer: &str) -> (Kind, Error) {
     let (kind, why) = match error.kind() {
-        ErrorKind::ConnectionRefused => (Kind::Unreached, format!("connection refused by {host}")),
+        ErrorKind::ConnectionRefused => (Kind::Unreached, format!("connection refused by {peer}")),
         ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
         | ErrorKind::NetworkDown
-        | ErrorKind::AddrNotAvailable => (Kind::Unreached, format!("no way to {host}")),
+        | ErrorKind::AddrNotAvailable => (Kind::Unreached, format!("no way to {peer}")),
         ErrorKind::UnexpectedEof
         | ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
@@ -95,8 +94,8 @@ fn interrupted(error: io::Error, at: &str, host: &str) -> (Kind, Error) {
             (Kind::Dropped, "connection dropped before the answer was whole".to_owned())
         }
         // Looking a name up has no kind of error of its own.
-        _ if error.raw_os_error().is_none() => (Kind::Unreached, format!("host not found: {host}")),
-        _ => (Kind::Final, format!("connection to {host} failed")),
+        _ if error.raw_os_error().is_none() => (Kind::Unreached, format!("host not found: {peer}")),
+        _ => (Kind::Final, format!("connection to {peer} failed")),
     };
     (kind, Error::new(Check::RegistryReach, at).detail(why).caused_by(error))
 }

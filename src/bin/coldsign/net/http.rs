@@ -93,7 +93,7 @@ impl Answer {
 pub(crate) struct Http {
     settings: Settings,
     agents: Agents,
-    gates: Gates,
+    pub(super) gates: Gates,
     pub(super) pauses: Pauses,
 }
 
@@ -217,7 +217,10 @@ impl Http {
             (None, Method::Post | Method::Put) => self.run(head.body(&[] as &[u8]), hop, left),
             (None, _) => self.run(head.body(()), hop, left),
         };
-        let failed = |error: ureq::Error| Failure::new(error, &at(), &hop.url, &self.settings);
+        let failed = |error: ureq::Error| {
+            let peer = self.agents.peer(&hop.url);
+            Failure::new(error, &at(), &hop.url, &peer, &self.settings)
+        };
         let (head, body) = answered?.map_err(failed)?.into_parts();
         let status = head.status.as_u16();
         let headers = head.headers;
@@ -376,7 +379,7 @@ fn cut(body: Body) -> Result<Vec<u8>, ureq::Error> {
 }
 
 /// `METHOD scheme://host[:port]/path`.
-fn described(method: Method, url: &Url) -> String {
+pub(crate) fn described(method: Method, url: &Url) -> String {
     format!("{} {}", method.name(), bare(url))
 }
 

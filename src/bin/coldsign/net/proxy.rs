@@ -54,11 +54,21 @@ impl Proxies {
                 .detail(why)
                 .hint(format!("unset {variable}, or set it to http://HOST:PORT"))
         };
-        let proxy = ureq::Proxy::new(value).map_err(|_| refuse("not the URL of a proxy"))?;
-        match proxy.protocol() {
-            ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https => Ok(Some(proxy)),
-            _ => Err(refuse("a kind of proxy that is not supported: expected http:// or https://")),
+        // The library takes much for an address, an empty host too.
+        let url =
+            if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
+        let (Ok(url), Ok(proxy)) = (url, ureq::Proxy::new(value)) else {
+            return Err(refuse("not the URL of a proxy"));
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("a kind of proxy that is not supported: expected http:// or https://"));
         }
+        Ok(Some(proxy))
+    }
+
+    /// The variable that names the proxy between us and a URL.
+    pub(super) fn variable(&self, url: &Url) -> Option<&'static str> {
+        self.named(url.scheme()).filter(|_| self.apply(url)).map(|named| named.variable)
     }
 
     fn named(&self, scheme: &str) -> Option<&Named> {
@@ -147,5 +157,83 @@ fn within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
             (address.to_bits() ^ network.to_bits()).leading_zeros() >= bits
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn host(proxies: &Proxies, scheme: &str) -> Option<String> {
+        proxies.proxy(scheme).unwrap().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
+    #[test]
+    fn each_scheme_has_its_variable() {
+        for (variables, https, http) in [
+            (&[][..], None, None),
+            (&[("HTTPS_PROXY", "http://p:1")], Some("p:1"), None),
+            (&[("http_proxy", "http://p:2")], None, Some("p:2")),
+            (&[("HTTPS_PROXY", "http://p:1"), ("HTTP_PROXY", "http://p:2")], Some("p:1"), Some("p:2")),
+            (&[("HTTPS_PROXY", "http://p:1"), ("https_proxy", "http://p:3")], Some("p:1"), None),
+            (&[("HTTPS_PROXY", " "), ("https_proxy", "http://p:3")], Some("p:3"), None),
+            (&[("ALL_PROXY", "http://p:4"), ("http_proxy", "http://p:2")], Some("p:4"), Some("p:2")),
+            (&[("https_proxy", "p:8080")], Some("p:8080"), None),
+            (&[("https_proxy", "https://u:s@p:8443")], Some("p:8443"), None),
+        ] {
+            let proxies = proxies(variables);
+            assert_eq!(host(&proxies, "https").as_deref(), https, "{variables:?}");
+            assert_eq!(host(&proxies, "http").as_deref(), http, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn exceptions_are_read_as_go_reads_them() {
+        let applies = |except: &str, url: &str| {
+            proxies(&[("ALL_PROXY", "http://proxy.example:3128"), ("NO_PROXY", except)])
+                .apply(&Url::parse(url).unwrap())
+        };
+        for (except, through, around) in [
+            (
+                "",
+                &["https://a.example/", "http://10.0.0.1/"][..],
+                &["http://localhost/", "https://127.3.2.1/", "https://[::1]:5000/"][..],
+            ),
+            ("*", &[], &["https://a.example/", "http://10.0.0.1/"]),
+            (
+                "a.example",
+                &["https://b.example/", "https://ba.example/"],
+                &["https://a.example/", "https://x.y.A.example:5000/"],
+            ),
+            (".a.example", &["https://a.example/"], &["https://x.a.example/"]),
+            ("*.a.example", &["https://a.example/"], &["https://x.a.example/"]),
+            (
+                " b.example , a.example ",
+                &["https://c.example/"],
+                &["https://a.example/", "https://b.example/"],
+            ),
+            ("a.example:5000", &["https://a.example/"], &["https://a.example:5000/"]),
+            ("a.example:443", &["http://a.example/"], &["https://a.example/"]),
+            ("10.0.0.1", &["https://10.0.0.2/", "https://10.0.0.1.example/"], &["https://10.0.0.1:5000/"]),
+            ("10.0.0.1:5000", &["https://10.0.0.1/"], &["https://10.0.0.1:5000/"]),
+            ("10.1.0.0/16", &["https://10.2.0.1/", "https://[::1:1]/"], &["https://10.1.2.3/"]),
+            ("0.0.0.0/0", &["https://a.example/"], &["https://10.1.2.3/"]),
+            ("fd00::/8", &["https://[fe00::1]/"], &["https://[fd12::1]:5000/"]),
+            ("[fd00::1]:5000", &["https://[fd00::1]/"], &["https://[fd00::1]:5000/"]),
+            ("10.0.0.0/33,a.example:x,,", &["https://10.0.0.1/", "https://a.example/"], &[]),
+        ] {
+            for url in through {
+                assert!(applies(except, url), "{except}: {url}");
+            }
+            for url in around {
+                assert!(!applies(except, url), "{except}: {url}");
+            }
+        }
     }
 }

@@ -78,3 +78,92 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 pub(super) fn names_a_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(plain_http: &[&str], ca: bool) -> Settings {
+        Settings {
+            plain_http: plain_http.iter().map(ToString::to_string).collect(),
+            ca: ca.then(|| PathBuf::from("ca.pem")),
+            request: Duration::from_mins(5),
+            connections: 10,
+        }
+    }
+
+    #[test]
+    fn schemes_are_chosen_by_name() {
+        for (plain_http, ca, registry, origin) in [
+            (&[][..], false, "registry.example", "https://registry.example/"),
+            (&[], false, "Registry.Example:443", "https://registry.example/"),
+            (&[], false, "registry.example:5000", "https://registry.example:5000/"),
+            (&[], false, "index.docker.io", "https://index.docker.io/"),
+            (&[], false, "10.0.0.1:5000", "https://10.0.0.1:5000/"),
+            (&[], false, "128.0.0.1", "https://128.0.0.1/"),
+            (&[], false, "registry.localhost", "https://registry.localhost/"),
+            (&[], false, "localhost.example", "https://localhost.example/"),
+            // Loopback.
+            (&[], false, "localhost", "http://localhost/"),
+            (&[], false, "LOCALHOST:5000", "http://localhost:5000/"),
+            (&[], false, "127.0.0.1:443", "http://127.0.0.1:443/"),
+            (&[], false, "127.9.9.9:5000", "http://127.9.9.9:5000/"),
+            (&[], false, "[::1]:5000", "http://[::1]:5000/"),
+            // The same address, spelled as few do.
+            (&[], false, "127.1:5000", "http://127.0.0.1:5000/"),
+            // --registry-ca: loopback speaks TLS.
+            (&[], true, "localhost:5000", "https://localhost:5000/"),
+            (&[], true, "127.0.0.1:5000", "https://127.0.0.1:5000/"),
+            (&["127.0.0.1:5000"], true, "127.0.0.1:5000", "http://127.0.0.1:5000/"),
+            (&["127.0.0.1:5001"], true, "127.0.0.1:5000", "https://127.0.0.1:5000/"),
+            // --plain-http: with a port that one, without one every port.
+            (&["registry.example"], false, "registry.example", "http://registry.example/"),
+            (&["registry.example"], false, "registry.example:5000", "http://registry.example:5000/"),
+            (&["REGISTRY.example"], false, "registry.EXAMPLE:443", "http://registry.example:443/"),
+            (&["registry.example"], false, "other.registry.example", "https://other.registry.example/"),
+            (&["registry.example:5000"], false, "Registry.example:5000", "http://registry.example:5000/"),
+            (&["registry.example:5000"], false, "registry.example", "https://registry.example/"),
+            (&["registry.example:5000"], false, "registry.example:5001", "https://registry.example:5001/"),
+            (&["a.example", "b.example"], false, "b.example", "http://b.example/"),
+        ] {
+            let found = settings(plain_http, ca).origin(registry).unwrap();
+            assert_eq!(found.as_str(), origin, "{registry} {plain_http:?} {ca}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_host_has_are_refused() {
+        for registry in [
+            "256.1.1.1",
+            "",
+            "a b",
+            "registry.example:99999",
+            "registry.example/x",
+            "user@registry.example",
+            "a?b",
+            "a#b",
+            "xn--a",
+        ] {
+            let error = settings(&[], false).origin(registry).unwrap_err();
+            assert_eq!(error.check(), Check::RegistryReach, "{registry}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_hosts() {
+        for good in ["registry.example", "registry.example:5000", "[::1]:5000"] {
+            settings(&[good], false).check_usage().unwrap();
+        }
+        for bad in [
+            "http://registry.example",
+            "registry.example/",
+            "user@registry.example",
+            "",
+            "a b",
+            "registry.example/app",
+        ] {
+            let error = settings(&["good.example", bad], false).check_usage().unwrap_err();
+            assert_eq!(error.check(), Check::Usage, "{bad}");
+        }
+    }
+}

@@ -111,15 +111,26 @@ impl Session {
             if answer.status != 401 {
                 return Ok(answer);
             }
+            if !ours || answer.url.origin() != origin.origin() {
+                return Err(Error::new(Check::RegistryLogin, repository.registry())
+                    .detail(place.said(&answer))
+                    .detail("no login is sent anywhere but to the registry and its token service"));
+            }
+            // A token that was refused is got anew, once.
             refused += u8::from(login.is_some());
-            let next = if !ours || answer.url.origin() != origin.origin() || refused > 1 {
-                None // a challenge from elsewhere is not answered; a token that was refused is got anew once
-            } else {
-                let asked = Asked::read(answer.all("www-authenticate"), &origin)
-                    .map_err(|why| why.unwrap_or_else(|| self.login_refused(&place, &answer)))?;
-                self.remember(&origin, &asked);
-                self.login(&place, &asked, login.as_ref())?
+            if refused > 1 {
+                return Err(self.login_refused(&place, &answer));
+            }
+            let asked = match Asked::read(answer.all("www-authenticate"), &origin)? {
+                Some(asked) => asked,
+                None => {
+                    return Err(self
+                        .login_refused(&place, &answer)
+                        .detail("it asks for neither a password nor a token"));
+                }
             };
+            self.remember(&origin, &asked);
+            let next = self.login(&place, &asked, login.as_ref())?;
             if next.is_none() || next == login {
                 return Err(self.login_refused(&place, &answer));
             }
@@ -243,10 +254,7 @@ impl Session {
         if answer.all("www-authenticate").any(|header| header.contains("insufficient_scope")) {
             error = error.detail(format!("they do not allow to {}", place.scope.words()));
         }
-        match Asked::read(answer.all("www-authenticate"), place.origin) {
-            Err(None) => error.detail("it asks for neither a password nor a token"),
-            _ => error.hint(format!("docker login {registry}, then run the same command again")),
-        }
+        error.hint(format!("docker login {registry}, then run the same command again"))
     }
 
     /// REGISTRY-DENIED: the registry allows what is asked of it.
@@ -292,15 +300,15 @@ impl Place<'_> {
 impl Asked {
     /// The challenge that is answered, of all that a registry sends: a token's before a password's.
     ///
-    /// REGISTRY-REALM for a token service that nothing may be sent to, no error where there is no such challenge.
-    fn read<'a>(headers: impl Iterator<Item = &'a str>, origin: &Url) -> Result<Self, Option<Error>> {
+    /// REGISTRY-REALM for a token service that nothing may be sent to; `None` where there is no such challenge.
+    fn read<'a>(headers: impl Iterator<Item = &'a str>, origin: &Url) -> Result<Option<Self>> {
         let challenges: Vec<_> = headers.flat_map(challenge::parse).collect();
         let of = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(bearer) = of("bearer") {
             let realm = check_registry_realm(bearer.parameter("realm").unwrap_or_default(), origin)?;
-            return Ok(Self::Bearer { realm, service: bearer.parameter("service").map(str::to_owned) });
+            return Ok(Some(Self::Bearer { realm, service: bearer.parameter("service").map(str::to_owned) }));
         }
-        of("basic").map(|_| Self::Basic).ok_or(None)
+        Ok(of("basic").map(|_| Self::Basic))
     }
 }
 
@@ -397,7 +405,7 @@ fn conceal(mut answer: Answer, secret: Option<&str>) -> Answer {
 
 /// REGISTRY-REALM: a token service is a URL without a user in it, and speaks https unless the registry does not.
 /// What we ask of it ourselves is taken out of it.
-fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url, Error> {
+fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url> {
     let refuse = |why: &str, at: &str| {
         let place = if at.is_empty() { origin.as_str().to_owned() } else { format!("{origin} names {at}") };
         Err(Error::new(Check::RegistryRealm, place).detail(why).detail("no credentials were sent"))
@@ -523,3 +531,214 @@ const MARGIN: Duration = Duration::from_secs(5);
 const REPOSITORIES: usize = 1_000;
 /// Characters of a registry's code, or of its message, that are shown.
 const WORDS: usize = 150;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_token_before_a_password() {
+        let origin = url("https://r.example/");
+        let asked = |headers: &[&str]| Asked::read(headers.iter().copied(), &origin);
+        let bearer =
+            r#"Bearer realm="https://auth.example/token",service="r.example",scope="repository:other:*""#;
+        let expected =
+            Asked::Bearer { realm: url("https://auth.example/token"), service: Some("r.example".to_owned()) };
+        for headers in [
+            &[bearer][..],
+            &["Basic realm=\"x\"", bearer],
+            &["Negotiate", bearer, "Basic realm=\"x\""],
+            &[&format!("Basic realm=\"x\", {bearer}")],
+        ] {
+            assert_eq!(asked(headers).unwrap().as_ref(), Some(&expected), "{headers:?}");
+        }
+        assert_eq!(asked(&["Digest realm=\"x\"", "BASIC"]).unwrap(), Some(Asked::Basic));
+        for none in [&[][..], &["Digest realm=\"x\""], &["Basically realm=\"x\""], &["\u{1}"]] {
+            assert_eq!(asked(none).unwrap(), None, "{none:?}");
+        }
+        // A token service that nothing may be sent to does not make us send a password.
+        for realm in ["http://auth.example/", "", "token"] {
+            let bad = format!("Bearer realm=\"{realm}\"");
+            assert_eq!(asked(&["Basic realm=\"x\"", &bad]).unwrap_err().check(), Check::RegistryRealm);
+        }
+    }
+
+    #[test]
+    fn realms_that_get_credentials() {
+        let (https, http) = (url("https://r.example/"), url("http://127.0.0.1:5000/"));
+        for (realm, origin, expected) in [
+            ("https://auth.example/token", &https, "https://auth.example/token"),
+            ("https://auth.example", &https, "https://auth.example/"),
+            ("https://auth.example:8443/a?b=c&d=#e", &https, "https://auth.example:8443/a?b=c&d="),
+            (
+                "https://auth.example/?scope=repository:other:push&service=x&account=a",
+                &https,
+                "https://auth.example/?account=a",
+            ),
+            ("https://auth.example/?service=x", &https, "https://auth.example/"),
+            ("http://127.0.0.1:5000/token", &http, "http://127.0.0.1:5000/token"),
+            ("https://auth.example/token", &http, "https://auth.example/token"),
+        ] {
+            assert_eq!(check_registry_realm(realm, origin).unwrap().as_str(), expected);
+        }
+        for realm in [
+            "http://r.example/token",
+            "http://auth.example/token",
+            "HTTP://r.example/token",
+            "ftp://r.example/token",
+            "file:///etc/passwd",
+            "javascript:1",
+            "data:,x",
+            "https://user@auth.example/",
+            "https://user:secret@auth.example/",
+            "https://:secret@auth.example/",
+            "https://",
+            "//auth.example/",
+            "/token",
+            "auth.example/token",
+            "",
+        ] {
+            let error = check_registry_realm(realm, &https).unwrap_err();
+            assert_eq!(error.check(), Check::RegistryRealm, "{realm}");
+            assert!(!coldsign::terminal::report(&error).contains("secret"), "{realm}");
+        }
+        let error = check_registry_realm("ftp://127.0.0.1:5000/", &http).unwrap_err();
+        assert_eq!(error.check(), Check::RegistryRealm);
+    }
+
+    #[test]
+    fn a_token_is_asked_for_one_repository() {
+        let realm = url("https://auth.example/token?account=a");
+        assert_eq!(token_scope("team/app", Scope::Pull), "repository:team/app:pull");
+        let scope = token_scope("team/app", Scope::PullPush);
+        assert_eq!(
+            token_url(&realm, Some("r example&scope=x"), &scope).as_str(),
+            "https://auth.example/token?account=a&service=r+example%26scope%3Dx&scope=repository%3Ateam%2Fapp%3Apull%2Cpush"
+        );
+        assert_eq!(
+            token_url(&url("https://auth.example/"), None, "repository:a:pull").as_str(),
+            "https://auth.example/?scope=repository%3Aa%3Apull"
+        );
+        assert_eq!(
+            refresh_form(Some("r.example"), "repository:a:pull", "t/+=&x").as_str(),
+            "grant_type=refresh_token&service=r.example&scope=repository%3Aa%3Apull&client_id=coldsign&refresh_token=t%2F%2B%3D%26x"
+        );
+        // RFC 7617 2.
+        assert_eq!(basic("Aladdin", "open sesame").as_str(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+
+    #[test]
+    fn tokens_are_bounded_in_bytes_and_time() {
+        let now = Instant::now();
+        let read = |body: &str| {
+            let login = read_token(body.as_bytes(), now)?;
+            let life = login.until.map(|until| until.duration_since(now).as_secs());
+            Ok::<_, &str>((login.authorization.to_string(), life))
+        };
+        for (body, token, life) in [
+            (r#"{"token":"abc"}"#, "Bearer abc", 55),
+            (r#"{"access_token":"abc","expires_in":300,"issued_at":"x"}"#, "Bearer abc", 295),
+            (r#"{"token":"a","access_token":"b","expires_in":1}"#, "Bearer a", 55),
+            (r#"{"token":"","access_token":"b","expires_in":-1}"#, "Bearer b", 55),
+            (r#"{"token":null,"access_token":"b","expires_in":"300"}"#, "Bearer b", 55),
+            (r#"{"token":"a","expires_in":18446744073709551615}"#, "Bearer a", 86_395),
+            (r#"{"token":"a","expires_in":1e300}"#, "Bearer a", 55),
+        ] {
+            assert_eq!(read(body), Ok((token.to_owned(), Some(life))), "{body}");
+        }
+        let longest = format!(r#"{{"token":"{}"}}"#, "x".repeat(TOKEN));
+        assert_eq!(read(&longest).unwrap().0.len(), TOKEN + 7);
+        let long = format!(r#"{{"token":"{}"}}"#, "x".repeat(TOKEN + 1));
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"token":1}"#,
+            r#"{"token":""}"#,
+            r#"{"token":"a"}x"#,
+            r#"{"token":"a","token":"b"}"#,
+            r#"{"token":"a\r\nX: y"}"#,
+            r#"{"token":"a b"}"#,
+            r#"{"token":"\u00e9"}"#,
+            "<html>",
+            &long,
+        ] {
+            assert!(read(bad).is_err(), "{bad:.40}");
+        }
+    }
+
+    #[test]
+    fn a_token_to_push_pulls_too() {
+        let now = Instant::now();
+        let login = |value: &str, seconds: u64| Login {
+            authorization: Arc::new(Zeroizing::new(value.to_owned())),
+            until: Some(now + Duration::from_secs(seconds)),
+        };
+        let good = |logins: &Logins, scope, after: u64| {
+            logins.good(scope, now + Duration::from_secs(after)).map(|login| login.to_string())
+        };
+        let mut logins = Logins::default();
+        *logins.of(Scope::Pull) = Some(login("pull", 100));
+        assert_eq!(good(&logins, Scope::Pull, 99).as_deref(), Some("pull"));
+        assert_eq!(good(&logins, Scope::Pull, 100), None);
+        assert_eq!(good(&logins, Scope::PullPush, 0), None);
+        *logins.of(Scope::PullPush) = Some(login("push", 50));
+        assert_eq!(good(&logins, Scope::PullPush, 0).as_deref(), Some("push"));
+        assert_eq!(good(&logins, Scope::Pull, 0).as_deref(), Some("push"));
+        assert_eq!(good(&logins, Scope::Pull, 50).as_deref(), Some("pull"), "the other one has ended");
+        // Only what was refused is forgotten: another thread may have got a new one meanwhile.
+        logins.forget(&Arc::new(Zeroizing::new("push".to_owned())));
+        assert_eq!(good(&logins, Scope::PullPush, 0), None);
+        assert_eq!(good(&logins, Scope::Pull, 0).as_deref(), Some("pull"));
+    }
+
+    #[test]
+    fn the_words_of_a_registry() {
+        for (status, body, expected) in [
+            (
+                401,
+                r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":[{"a":1}]},{"code":"X"}]}"#,
+                "401 unauthorized: UNAUTHORIZED: authentication required",
+            ),
+            (404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#, "404 not found: NAME_UNKNOWN"),
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"too old"}"#,
+                "400 bad request: invalid_grant: too old",
+            ),
+            (
+                401,
+                r#"{"details":"incorrect username or password"}"#,
+                "401 unauthorized: incorrect username or password",
+            ),
+            (403, r#"{"message":"no"}"#, "403 forbidden: no"),
+            (404, "404 page not found\n", "404 not found"),
+            (500, r#"{"errors":[]}"#, "500 internal server error"),
+            (418, r#"{"errors":[{"code":1,"message":null}]}"#, "status 418"),
+            (502, "<html>", "502 bad gateway"),
+            (503, "", "503 service unavailable"),
+        ] {
+            assert_eq!(words(status, body.as_bytes()), expected);
+        }
+        let long = format!(
+            r#"{{"errors":[{{"code":"{0}","message":"{0}"}}],"error":"{0}"}}"#,
+            "\u{e9}".repeat(9_000)
+        );
+        assert_eq!(words(403, long.as_bytes()).chars().count(), 2 * WORDS);
+        assert_eq!(words(403, &b"[".repeat(60_000)), "403 forbidden");
+        assert_eq!(words(403, b"{\"message\":\"\xff\"}"), "403 forbidden");
+    }
+
+    #[test]
+    fn urls_are_shown_without_what_may_be_secret() {
+        assert_eq!(
+            shown(&url("https://u:p@cdn.example:8443/b/c?X-Signature=s#f")),
+            "https://cdn.example:8443/b/c"
+        );
+        assert_eq!(shown(&url("mailto:a?b")), "mailto:a");
+    }
+}

@@ -400,3 +400,335 @@ const HELPER_TIME: Duration = Duration::from_secs(60);
 const HELPER_ANSWER: usize = 64 * 1024;
 /// Bytes of the key that is said to a helper: less than any pipe holds.
 const QUESTION: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A home directory, and a folder of helpers in front of the system's programs.
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) -> &Self {
+            let path = self.path(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+            self
+        }
+
+        /// A helper, as a shell script. Another process writes it: one that this process held open while a thread of
+        /// it starts a program could not be run.
+        fn helper(&self, name: &str, script: &str) -> &Self {
+            self.write("script", &format!("#!/bin/sh\n{script}\n"));
+            let file = self.path(&format!("bin/docker-credential-{name}"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let installed =
+                Command::new("install").args(["-m", "755"]).arg(self.path("script")).arg(file).status();
+            assert!(installed.unwrap().success());
+            self
+        }
+
+        /// Its credentials, with further variables whose values are names in it.
+        fn with(&self, variables: &[(&str, &str)]) -> Credentials {
+            Credentials::new(|name| match (name, variables.iter().find(|(known, _)| *known == name)) {
+                (_, Some((_, ""))) => Some(OsString::new()),
+                (_, Some((_, value))) => Some(self.path(value).into()),
+                ("HOME", None) => Some(self.0.path().into()),
+                ("PATH", None) => Some(format!("{}:/usr/bin:/bin", self.path("bin").display()).into()),
+                _ => None,
+            })
+        }
+
+        fn find(&self, registry: &str, path: &str) -> Result<(String, String)> {
+            self.with(&[]).find(registry, path).map(spelled)
+        }
+    }
+
+    /// The credential as `user:password`, `identity TOKEN` or `-`, and the place.
+    fn spelled(found: Found) -> (String, String) {
+        let credential = match found.credential.as_deref() {
+            Some(Credential::Password { user, password }) => format!("{user}:{}", password.as_str()),
+            Some(Credential::Identity(token)) => format!("identity {}", token.as_str()),
+            None => "-".to_owned(),
+        };
+        (credential, found.place)
+    }
+
+    fn pair(credential: &str, place: &str) -> (String, String) {
+        (credential.to_owned(), place.to_owned())
+    }
+
+    /// `auths` of user `u` with the name of each key as password (base64 by hand would hide what is meant).
+    fn auths(keys: &[&str]) -> String {
+        let entries: Vec<_> =
+            keys.iter().map(|key| format!(r#""{key}":{{"username":"u","password":"{key}"}}"#)).collect();
+        format!(r#"{{"auths":{{{}}}}}"#, entries.join(","))
+    }
+
+    const DOCKER: &str = ".docker/config.json";
+    const PODMAN: &str = ".config/containers/auth.json";
+
+    #[test]
+    fn files_are_asked_in_their_order() {
+        let home = Home::new();
+        assert_eq!(home.find("r.example", "a").unwrap(), pair("-", "no file"));
+        home.write(PODMAN, &auths(&["r.example", "p.example"]));
+        assert_eq!(
+            home.find("r.example", "a").unwrap(),
+            pair("u:r.example", "~/.config/containers/auth.json")
+        );
+        home.write(
+            DOCKER,
+            r#"{"auths":{"r.example":{"auth":"ZG9ja2VyOnNlOmNyZXQ="}},"HttpHeaders":{"a":1}}"#,
+        );
+        assert_eq!(home.find("r.example", "a").unwrap(), pair("docker:se:cret", "~/.docker/config.json"));
+        // A registry that docker's file does not have may be in podman's.
+        assert_eq!(home.find("p.example", "a").unwrap().0, "u:p.example");
+        assert_eq!(
+            home.find("q.example", "a").unwrap(),
+            pair("-", "none in ~/.docker/config.json, ~/.config/containers/auth.json")
+        );
+
+        home.write("run/containers/auth.json", &auths(&["p.example", "run.example"]));
+        home.write("other/config.json", &auths(&["docker.example"]));
+        home.write("mine.json", &auths(&["mine.example"]));
+        let runtime = home.with(&[("XDG_RUNTIME_DIR", "run")]);
+        assert_eq!(spelled(runtime.find("p.example", "a").unwrap()).1, "~/run/containers/auth.json");
+        let docker = home.with(&[("DOCKER_CONFIG", "other")]);
+        assert_eq!(spelled(docker.find("docker.example", "a").unwrap()).0, "u:docker.example");
+        assert_eq!(spelled(docker.find("r.example", "a").unwrap()).0, "u:r.example", "podman's");
+        // REGISTRY_AUTH_FILE is the only one; an empty variable is none.
+        let only = home.with(&[("REGISTRY_AUTH_FILE", "mine.json")]);
+        assert_eq!(spelled(only.find("mine.example", "a").unwrap()).0, "u:mine.example");
+        assert_eq!(spelled(only.find("r.example", "a").unwrap()), pair("-", "none in ~/mine.json"));
+        let empty = home.with(&[("REGISTRY_AUTH_FILE", ""), ("DOCKER_CONFIG", "")]);
+        assert_eq!(spelled(empty.find("r.example", "a").unwrap()).0, "docker:se:cret");
+    }
+
+    #[test]
+    fn the_most_specific_entry_counts() {
+        let home = Home::new();
+        home.write(PODMAN, &auths(&["r.example", "r.example/team", "r.example/team/app", "r.example:5000"]));
+        for (registry, path, password) in [
+            ("r.example", "team/app", "r.example/team/app"),
+            ("r.example", "team/app/sub", "r.example/team/app"),
+            ("r.example", "team/application", "r.example/team"),
+            ("r.example", "teams", "r.example"),
+            ("R.Example", "Team", "r.example"),
+            ("r.example:5000", "team/app", "r.example:5000"),
+        ] {
+            assert_eq!(home.find(registry, path).unwrap().0, format!("u:{password}"), "{registry}/{path}");
+        }
+        for other in ["example", "r.example:443", "r.example.evil", "xr.example"] {
+            assert_eq!(home.find(other, "team/app").unwrap().0, "-", "{other}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_a_key() {
+        for (key, registry) in [
+            ("https://r.example", "r.example"),
+            ("https://r.example/", "r.example"),
+            ("https://r.example/v1/", "r.example"),
+            ("http://r.example:5000/v2/", "r.example:5000"),
+            ("r.example/v2/", "r.example"),
+            ("R.EXAMPLE", "r.example"),
+            ("https://index.docker.io/v1/", "index.docker.io"),
+            ("index.docker.io", "index.docker.io"),
+            ("docker.io", "index.docker.io"),
+            ("docker.io/library", "index.docker.io"),
+            ("registry-1.docker.io", "index.docker.io"),
+        ] {
+            let home = Home::new();
+            home.write(DOCKER, &auths(&[key]));
+            assert_eq!(home.find(registry, "library/alpine").unwrap().0, format!("u:{key}"));
+            assert_eq!(home.find("other.example", "library/alpine").unwrap().0, "-", "{key}");
+        }
+        // Of several spellings the same one counts each time.
+        let home = Home::new();
+        home.write(DOCKER, &auths(&["http://r.example", "r.example/", "https://r.example/v1/"]));
+        assert_eq!(home.find("r.example", "a").unwrap().0, "u:https://r.example/v1/");
+        home.write(DOCKER, &auths(&["http://r.example", "r.example/", "https://r.example", "r.example"]));
+        assert_eq!(home.find("r.example", "a").unwrap().0, "u:r.example");
+    }
+
+    #[test]
+    fn kinds_of_entries() {
+        let home = Home::new();
+        for (entry, expected) in [
+            (r#"{"auth":"dTpw"}"#, "u:p"),
+            (r#"{"auth":"dTo"}"#, "u:"),
+            (r#"{"auth":"dTpw","identitytoken":"it"}"#, "identity it"),
+            (r#"{"username":"u","password":"p"}"#, "u:p"),
+            (r#"{"auth":"dTpw","username":"u","password":"p","email":"e"}"#, "u:p"),
+            ("{}", "-"),
+            ("null", "-"),
+            (r#"{"email":"e"}"#, "-"),
+        ] {
+            home.write(DOCKER, &format!(r#"{{"auths":{{"r.example":{entry}}}}}"#));
+            assert_eq!(home.find("r.example", "a").unwrap().0, expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn broken_files_are_named_and_not_quoted() {
+        let home = Home::new();
+        for (text, detail) in [
+            ("", "not JSON as docker and podman write it: line 1, column 0"),
+            ("{\"auths\":\n\"hunter2\"}", "not JSON as docker and podman write it: line 2, column 9"),
+            (r#"{"auths":{}}x"#, "not JSON as docker and podman write it: line 1, column 13"),
+            (
+                r#"{"auths":{"r.example":{"auth":"aHVudGVyMg=="}}}"#,
+                "auth is not base64 of user:password: entry r.example",
+            ),
+            (
+                r#"{"auths":{"r.example":{"auth":"hunter2!"}}}"#,
+                "auth is not base64 of user:password: entry r.example",
+            ),
+            (
+                r#"{"auths":{"r.example":{"auth":"dTpw","username":"u","password":"hunter2"}}}"#,
+                "auth and username with password are not the same: entry r.example",
+            ),
+            (
+                r#"{"auths":{"r.example":["hunter2"]}}"#,
+                "not an entry as docker and podman write it: entry r.example",
+            ),
+        ] {
+            home.write(DOCKER, text);
+            let error = home.find("r.example", "a").unwrap_err();
+            assert_eq!((error.check(), error.at()), (Check::RegistryCredentials, "~/.docker/config.json"));
+            assert_eq!(error.details().collect::<Vec<_>>(), [detail], "{text}");
+            assert!(!coldsign::terminal::report(&error).contains("hunter2"), "{text}");
+        }
+        // A broken entry of another registry does no harm.
+        home.write(DOCKER, r#"{"auths":{"q.example":{"auth":"!"},"r.example":{"auth":"dTpw"}}}"#);
+        assert_eq!(home.find("r.example", "a").unwrap().0, "u:p");
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let home = Home::new();
+        let check = |credentials: &Credentials| credentials.find("r.example", "a").err().map(|e| e.check());
+        // The one that is named has to be there; the usual ones need not.
+        let named = home.with(&[("REGISTRY_AUTH_FILE", "absent.json")]);
+        assert_eq!(check(&named), Some(Check::RegistryCredentials));
+        assert_eq!(check(&home.with(&[("DOCKER_CONFIG", "absent")])), None);
+        home.write("file", "");
+        assert_eq!(check(&home.with(&[("DOCKER_CONFIG", "file")])), None);
+
+        fs::create_dir_all(home.path(DOCKER)).unwrap();
+        assert_eq!(check(&home.with(&[])), Some(Check::RegistryCredentials), "a directory");
+        fs::remove_dir(home.path(DOCKER)).unwrap();
+        symlink("../real.json", home.path(DOCKER)).unwrap();
+        assert_eq!(check(&home.with(&[])), None, "a link to nothing");
+        home.write("real.json", &auths(&["r.example"]));
+        assert_eq!(home.find("r.example", "a").unwrap().0, "u:r.example", "a link");
+        for (length, expected) in [(1 << 20, None), ((1 << 20) + 1, Some(Check::RegistryCredentials))] {
+            let mut text = auths(&["r.example"]);
+            text.push_str(&" ".repeat(length - text.len()));
+            home.write("real.json", &text);
+            assert_eq!(check(&home.with(&[])), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn helpers_are_asked_once() {
+        let home = Home::new();
+        home.helper("good", r#"read key; echo "$1 $key" >>"$0.log"; echo "{\"ServerURL\":\"x\",\"Username\":\"u\",\"Secret\":\"$key\"}""#)
+            .helper("token", r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"it"}'"#)
+            .helper("empty", r#"echo '{"ServerURL":"","Username":"","Secret":""}'"#)
+            .helper("none", "cat >/dev/null; echo 'credentials not found in native keychain'; exit 1")
+            .write(
+                DOCKER,
+                r#"{"auths":{"f.example":{"auth":"dTpw"},"g.example":{"auth":"dTpw"},"https://s.example/":{}},
+                    "credsStore":"good",
+                    "credHelpers":{"g.example":"good","t.example":"token","n.example":"none","e.example":"empty",
+                                   "f.example":""}}"#,
+            )
+            .write(PODMAN, &auths(&["n.example", "e.example"]));
+        let credentials = home.with(&[]);
+        let find = |registry| spelled(credentials.find(registry, "a").unwrap());
+        let good = "docker-credential-good, named by ~/.docker/config.json";
+        for _ in 0..3 {
+            assert_eq!(find("g.example"), pair("u:g.example", good), "before the entry of the file");
+            assert_eq!(find("t.example").0, "identity it");
+            // What a helper does not have may be in the next file.
+            assert_eq!(find("n.example"), pair("u:n.example", "~/.config/containers/auth.json"));
+            assert_eq!(find("e.example").0, "u:e.example");
+            assert_eq!(find("f.example").0, "u:p", "switched off");
+            assert_eq!(find("other.example").0, "u:other.example", "the store");
+            assert_eq!(find("s.example").0, "u:https://s.example/", "as it was stored");
+            assert_eq!(find("index.docker.io").0, "u:https://index.docker.io/v1/");
+        }
+        let log = fs::read_to_string(home.path("bin/docker-credential-good.log")).unwrap();
+        assert_eq!(
+            log.lines().collect::<Vec<_>>(),
+            [
+                "get g.example",
+                "get other.example",
+                "get https://s.example/",
+                "get https://index.docker.io/v1/"
+            ]
+        );
+    }
+
+    #[test]
+    fn helpers_that_fail_are_named_and_not_quoted() {
+        let home = Home::new();
+        home.helper("fails", "cat >/dev/null; echo hunter2; echo hunter2 >&2; exit 1")
+            .helper("garbled", "cat >/dev/null; echo '{\"Username\":\"u\",\"Secret\":\"hunter2\"'")
+            .helper("silent", "exit 0")
+            .helper("deaf", "exec <&-; echo '{\"Username\":\"u\",\"Secret\":\"p\"}'")
+            .helper("endless", "while :; do echo hunter2hunter2hunter2hunter2; done")
+            .write("bin/docker-credential-locked", "");
+        for (helper, detail) in [
+            ("fails", "the program failed, asked for r.example"),
+            ("garbled", "the program did not answer as such a helper does, asked for r.example"),
+            ("silent", "the program did not answer as such a helper does, asked for r.example"),
+            ("endless", "the program says too much, asked for r.example"),
+            ("absent", "there is no such program, asked for r.example"),
+            ("locked", "the program cannot be started, asked for r.example"),
+            ("../../fails", "not a name of a helper, asked for r.example"),
+        ] {
+            home.write(DOCKER, &format!(r#"{{"credHelpers":{{"r.example":"{helper}"}}}}"#));
+            let error = home.find("r.example", "a").unwrap_err();
+            let at = format!("docker-credential-{helper}, named by ~/.docker/config.json");
+            assert_eq!((error.check(), error.at()), (Check::RegistryCredentials, at.as_str()));
+            assert_eq!(error.details().collect::<Vec<_>>(), [detail]);
+            assert!(!coldsign::terminal::report(&error).contains("hunter2"), "{helper}");
+        }
+        home.write(DOCKER, r#"{"credHelpers":{"r.example":"deaf"}}"#);
+        assert_eq!(home.find("r.example", "a").unwrap().0, "u:p");
+        let long = "k".repeat(QUESTION + 1);
+        assert_eq!(
+            run_helper("docker-credential-x", &long, None, HELPER_TIME).err().unwrap(),
+            "the key of the entry is too long"
+        );
+    }
+
+    #[test]
+    fn helpers_that_hang_are_ended() {
+        let home = Home::new();
+        home.helper("hangs", r#"echo $$ >"$0.pid"; exec sleep 600"#)
+            .helper("stays", r#"echo '{"Username":"u","Secret":"p"}'; exec >&-; exec sleep 600"#);
+        let path = OsString::from(format!("{}:/usr/bin:/bin", home.path("bin").display()));
+        for helper in ["hangs", "stays"] {
+            let program = format!("docker-credential-{helper}");
+            let said = run_helper(&program, "r.example", Some(&path), Duration::from_millis(300));
+            assert_eq!(said.err().unwrap(), "the program took too long", "{helper}");
+        }
+        let pid = fs::read_to_string(home.path("bin/docker-credential-hangs.pid")).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "it is gone");
+    }
+}

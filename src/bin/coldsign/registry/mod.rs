@@ -2,21 +2,28 @@
 
 mod auth;
 mod credentials;
+mod endpoints;
 mod referrers;
 mod remote;
 mod settle;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coldsign::error::Result;
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
 use coldsign::format::reference::Repository;
+use coldsign::terminal::counted;
+use coldsign::transfer::flow::Flow;
 use coldsign::transfer::places::Layouts;
 use coldsign::transfer::source::Location;
 use coldsign::transfer::store::{Destinations, Place, Places, Sink};
 
-use crate::net::Http;
+use crate::net::{Http, Method};
 use auth::Session;
+use endpoints::{Endpoints, refused};
 use settle::Settling;
 
 pub(crate) use remote::Remote;
@@ -28,8 +35,21 @@ pub(crate) struct Registries {
     layouts: Layouts,
     /// Where signatures are instead of beside their image (`--signature-repository`, `COSIGN_REPOSITORY`).
     signatures: Option<Repository>,
-    /// What is known of registries, by origin: whether they have the referrers API.
-    known: Mutex<HashMap<String, bool>>,
+    /// What is known of registries, by namespace.
+    known: Mutex<HashMap<String, Known>>,
+    /// Blobs that were put in this run.
+    blobs: Mutex<HashSet<(Repository, Digest)>>,
+    /// How many repositories of a registry may be written, as it said itself.
+    writable: Mutex<BTreeMap<String, usize>>,
+}
+
+/// What is known of a registry: for speed alone, nothing is right or wrong by it.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Whether it has the referrers API.
+    referrers: Option<bool>,
+    /// Whether it takes a blob in one request.
+    whole_uploads: Option<bool>,
 }
 
 impl Registries {
@@ -40,7 +60,62 @@ impl Registries {
             layouts: Layouts::default(),
             signatures,
             known: Mutex::default(),
+            blobs: Mutex::default(),
+            writable: Mutex::default(),
         })
+    }
+
+    /// Layouts alone, each opened once.
+    pub(crate) fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// `registry.example: login ok, push allowed on 23 repositories`: what [`Destinations::check_writable`] found, one
+    /// line a registry; none for one that only the push itself can ask.
+    pub(crate) fn allowed(&self) -> Vec<String> {
+        let line = |(registry, count): (&String, &usize)| {
+            let repositories = counted(*count, "repository", "repositories");
+            format!("{registry}: login ok, push allowed on {repositories}")
+        };
+        lock(&self.writable).iter().map(line).collect()
+    }
+
+    fn known(&self, endpoints: &Endpoints<'_>) -> Known {
+        lock(&self.known).get(&endpoints.namespace()).copied().unwrap_or_default()
+    }
+
+    fn learn(&self, endpoints: &Endpoints<'_>, what: impl FnOnce(&mut Known)) {
+        what(lock(&self.known).entry(endpoints.namespace()).or_default());
+    }
+
+    fn has_blob(&self, endpoints: &Endpoints<'_>, digest: &Digest) -> bool {
+        lock(&self.blobs).contains(&(endpoints.repository().clone(), *digest))
+    }
+
+    fn note_blob(&self, endpoints: &Endpoints<'_>, digest: &Digest) {
+        let mut blobs = lock(&self.blobs);
+        if blobs.len() >= BLOBS {
+            blobs.clear();
+        }
+        blobs.insert((endpoints.repository().clone(), *digest));
+    }
+
+    fn forget_blobs(&self, endpoints: &Endpoints<'_>) {
+        lock(&self.blobs).retain(|(repository, _)| repository != endpoints.repository());
+    }
+
+    /// Begins an upload and cancels it. False: the registry lets nobody find out like this.
+    fn may_write(&self, repository: &Repository) -> Result<bool> {
+        let endpoints = Endpoints::new(&self.session, repository.clone())?;
+        let answer = endpoints.begin_upload(None)?;
+        if answer.status == 429 || answer.status >= 500 {
+            return Err(refused(&answer, Method::Post, &endpoints.uploads()));
+        }
+        // Where an upload would go on is looked at when there is one.
+        if let Ok(Some(location)) = endpoints.begun(&answer) {
+            endpoints.cancel_upload(location);
+        }
+        Ok(answer.status == 202)
     }
 }
 
@@ -48,7 +123,7 @@ impl Places for Registries {
     fn open(&self, location: &Location) -> Result<Arc<dyn Place + '_>> {
         match (self.layouts.open(location), location) {
             (Some(layout), _) => Ok(layout?),
-            (None, Location::Registry(repository)) => Ok(Arc::new(Remote::new(self, repository))),
+            (None, Location::Registry(repository)) => Ok(Arc::new(Remote::new(self, repository)?)),
             (None, _) => unreachable!("every other location is a layout"),
         }
     }
@@ -56,11 +131,40 @@ impl Places for Registries {
 
 impl Destinations for Registries {
     fn repository<'a>(&'a self, repository: &Repository) -> Result<Box<dyn Sink + 'a>> {
-        Ok(Box::new(Remote::new(self, repository)))
+        Ok(Box::new(Remote::new(self, repository)?))
     }
 
+    /// Errors: those of the first repository that may not be written or cannot be reached.
     fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
-        unimplemented!("{repositories:?}")
+        let mut distinct: BTreeMap<String, &Repository> = BTreeMap::new();
+        for repository in repositories {
+            distinct.entry(repository.place()).or_insert(repository);
+        }
+        let distinct: Vec<&Repository> = distinct.into_values().collect();
+        let failed = AtomicBool::new(false);
+        let flow = Flow { workers: self.session.http().settings().connections, stop: &failed };
+        let ask = |repository: &&Repository| {
+            let may_write = self.may_write(repository);
+            failed.fetch_or(may_write.is_err(), Ordering::Relaxed);
+            may_write
+        };
+        let mut writable = BTreeMap::new();
+        let mut fault = None;
+        flow.run(&distinct, ask, |place, result| match (result, distinct.get(place)) {
+            (Ok(true), Some(repository)) => {
+                *writable.entry(repository.registry().to_owned()).or_insert(0) += 1
+            }
+            (Err(error), Some(repository)) if error.check() != Check::Interrupted => {
+                fault.get_or_insert((error, repository.registry()));
+            }
+            _ => {}
+        });
+        if let Some((error, registry)) = fault {
+            let count = distinct.iter().filter(|repository| repository.registry() == registry).count();
+            return Err(asked(error, count));
+        }
+        *lock(&self.writable) = writable;
+        Ok(())
     }
 
     fn finish(&self) -> Result<bool> {
@@ -72,3 +176,16 @@ impl Destinations for Registries {
         Ok(true)
     }
 }
+
+/// A refusal before the first push.
+fn asked(error: Error, count: usize) -> Error {
+    let repositories = counted(count, "repository", "repositories");
+    error.detail(format!("asked: pull and push, {repositories}")).detail("nothing was pushed")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Blobs that are remembered as put: those that many images share are put again and again.
+const BLOBS: usize = 10_000;

@@ -1,2 +1,250 @@
-//! Referrers: by the API where there is one, else by the tag that stands in for it (distribution-spec, "Referrers Tag
-//! Schema").
+//! Referrers: by the API where there is one, else by the tag that stands in for it (distribution-spec, "Listing
+//! Referrers", "Referrers Tag Schema").
+
+use std::time::Instant;
+
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::format::evidence::{Descriptor, OCI_INDEX};
+use coldsign::format::json::{Names, Value};
+use coldsign::format::reference::Target;
+use coldsign::limits;
+use coldsign::transfer::referrers::{self, Listed};
+use coldsign::transfer::store::ManifestToPut;
+use url::Url;
+
+use super::Registries;
+use super::endpoints::{Endpoints, check_registry_redirect, media_type, no_use, refused};
+use crate::net::{Answer, Method, described};
+
+/// The manifests whose subject is `subject`, ascending by digest, each once.
+pub(super) fn list(
+    registries: &Registries,
+    endpoints: &Endpoints<'_>,
+    subject: &Digest,
+) -> Result<Vec<Descriptor>> {
+    let by_api = match registries.known(endpoints).referrers {
+        Some(false) => None,
+        _ => by_api(registries, endpoints, subject)?,
+    };
+    let mut found = match by_api {
+        Some(found) => found,
+        None => by_tag(endpoints, subject)?,
+    };
+    found.sort_by_key(|referrer| referrer.digest);
+    found.dedup_by_key(|referrer| referrer.digest);
+    Ok(found)
+}
+
+/// Puts a manifest by its digest, and under the tag where the registry does not list it by itself. Says when the tag was
+/// read, if it was written.
+pub(super) fn put(
+    registries: &Registries,
+    endpoints: &Endpoints<'_>,
+    subject: &Descriptor,
+    manifest: &ManifestToPut<'_>,
+) -> Result<Option<Instant>> {
+    let descriptor = manifest.descriptor();
+    let target = Target::Digest(descriptor.digest);
+    let answer = endpoints.put_manifest(&target, manifest.media_type, manifest.bytes)?;
+    let listed = answer.header("oci-subject").and_then(|subject| Digest::parse(subject.trim()).ok());
+    if listed == Some(subject.digest) {
+        registries.learn(endpoints, |known| known.referrers = Some(true));
+        return Ok(None);
+    }
+    let has_api = match registries.known(endpoints).referrers {
+        Some(known) => known,
+        None => by_api(registries, endpoints, &subject.digest)?.is_some(),
+    };
+    if has_api {
+        return Ok(None);
+    }
+    let read = Instant::now();
+    let tag = Target::Tag(referrers::tag(&subject.digest));
+    let standing = endpoints.manifest(&tag)?;
+    let standing = standing.as_ref().map(|found| (&found.descriptor, found.bytes.as_slice()));
+    let merged = referrers::merge(standing, &subject.digest, manifest)
+        .map_err(|error| error.within(endpoints.repository()))?;
+    let Some(index) = merged else { return Ok(None) };
+    endpoints.put_manifest(&tag, OCI_INDEX, &index)?;
+    Ok(Some(read))
+}
+
+/// Every page of the API. `None`: the registry has none.
+fn by_api(
+    registries: &Registries,
+    endpoints: &Endpoints<'_>,
+    subject: &Digest,
+) -> Result<Option<Vec<Descriptor>>> {
+    let mut found = Vec::new();
+    let mut count = 0;
+    let mut url = endpoints.url(&format!("referrers/{subject}"));
+    for page in 0..limits::REFERRERS_PAGES {
+        let answer = endpoints.referrers(&url)?;
+        match answer.status {
+            200 => {}
+            404 | 405 if page == 0 => {
+                if is_unrouted(&answer) {
+                    registries.learn(endpoints, |known| known.referrers = Some(false));
+                }
+                return Ok(None);
+            }
+            _ => return Err(refused(&answer, Method::Get, &url)),
+        }
+        let listed = read_page(&answer, &url)?;
+        count += listed.count;
+        check_registry_limit(count, &url)?;
+        found.extend(listed.entries);
+        match next_page(endpoints, &answer, &url)? {
+            Some(next) => url = next,
+            None => {
+                registries.learn(endpoints, |known| known.referrers = Some(true));
+                return Ok(Some(found));
+            }
+        }
+    }
+    let error = Error::new(Check::RegistryLimit, described(Method::Get, &url));
+    Err(error.detail(format!("more than {} pages of referrers", limits::REFERRERS_PAGES)))
+}
+
+/// What the tag holds; an absent one, the image itself and anything else that is no index of referrers hold none.
+fn by_tag(endpoints: &Endpoints<'_>, subject: &Digest) -> Result<Vec<Descriptor>> {
+    let tag = referrers::tag(subject);
+    let url = endpoints.url(&format!("manifests/{tag}"));
+    let Some(found) = endpoints.manifest(&Target::Tag(tag))? else { return Ok(Vec::new()) };
+    let listed =
+        referrers::read_tag(&found.descriptor, &found.bytes, subject).map_err(|error| unread(error, &url))?;
+    let Some(listed) = listed else { return Ok(Vec::new()) };
+    check_registry_limit(listed.count, &url)?;
+    Ok(listed.entries)
+}
+
+/// A page is an index, and says so; a page for people that a server gives for every path is not "no referrers".
+fn read_page(answer: &Answer, url: &Url) -> Result<Listed> {
+    let is_index =
+        |kind: &str| [OCI_INDEX, "application/json"].iter().any(|known| known.eq_ignore_ascii_case(kind));
+    if !media_type(answer).is_some_and(is_index) {
+        return Err(no_use("a list of referrers that is no index", Method::Get, url));
+    }
+    referrers::read(&answer.body)
+        .map_err(|error| unread(error, url))?
+        .ok_or_else(|| no_use("a list of referrers that is no index", Method::Get, url))
+}
+
+fn unread(error: Error, url: &Url) -> Error {
+    no_use("a list of referrers with an entry that is no descriptor", Method::Get, url).caused_by(error)
+}
+
+/// The next page, if one is named.
+fn next_page(endpoints: &Endpoints<'_>, answer: &Answer, url: &Url) -> Result<Option<Url>> {
+    let Some(next) = answer.all("link").find_map(next_link) else { return Ok(None) };
+    check_registry_redirect(endpoints.origin(), &answer.url, &next)
+        .map(Some)
+        .map_err(|error| error.within(described(Method::Get, url)))
+}
+
+/// Whether a 404 or 405 is about the path rather than about the repository or the image: then no other image of the
+/// registry has referrers, either.
+fn is_unrouted(answer: &Answer) -> bool {
+    if answer.status == 405 {
+        return true;
+    }
+    let error = Value::parse(&answer.body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+    let code =
+        error.as_ref().and_then(|error| error.get("errors")?.as_array()?.first()?.get("code")?.as_str());
+    code.is_none_or(|code| matches!(code, "METHOD_UNKNOWN" | "UNSUPPORTED"))
+}
+
+/// REGISTRY-LIMIT: at most 1,000 entries.
+fn check_registry_limit(count: usize, url: &Url) -> Result<()> {
+    if count <= limits::REFERRERS {
+        return Ok(());
+    }
+    let error = Error::new(Check::RegistryLimit, described(Method::Get, url));
+    Err(error.detail(format!("more than {} referrers of one image", limits::REFERRERS)))
+}
+
+/// The target of `rel="next"` in a `Link` header (RFC 8288 3).
+fn next_link(header: &str) -> Option<String> {
+    let mut rest = header;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let (target, after) = rest.strip_prefix('<')?.split_once('>')?;
+        let (is_next, after) = relation(after);
+        if is_next {
+            return Some(target.to_owned());
+        }
+        rest = after;
+    }
+}
+
+/// Reads the parameters of one link: whether its first `rel` holds `next`, and what follows the link.
+fn relation(parameters: &str) -> (bool, &str) {
+    let mut rest = parameters;
+    let mut relation = None;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        let Some(after) = rest.strip_prefix(';') else { return (relation.unwrap_or(false), rest) };
+        let end = after.find(['=', ';', ',']).unwrap_or(after.len());
+        let (name, after) = after.split_at(end);
+        let (value, after) = match after.strip_prefix('=') {
+            Some(after) => value(after),
+            None => (String::new(), after),
+        };
+        if name.trim().eq_ignore_ascii_case("rel") && relation.is_none() {
+            relation = Some(value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next")));
+        }
+        rest = after;
+    }
+}
+
+/// The value of a parameter, a token or a quoted string (RFC 9110 5.6), and what follows it.
+fn value(text: &str) -> (String, &str) {
+    let text = text.trim_start_matches([' ', '\t']);
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([';', ',']).unwrap_or(text.len());
+        let (token, after) = text.split_at(end);
+        return (token.trim().to_owned(), after);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => value.extend(characters.next()),
+            _ => value.push(character),
+        }
+    }
+    (value, characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_of_a_link_header() {
+        for (header, expected) in [
+            ("</v2/a/referrers/x?n=2>; rel=\"next\"", Some("/v2/a/referrers/x?n=2")),
+            ("<x>;rel=next", Some("x")),
+            ("<x> ; title=\"a, \\\"b\\\"; <y>\" ; REL = \"prev Next\"", Some("x")),
+            ("<a>; rel=\"first\", <b,c;d>; rel=\"next\"", Some("b,c;d")),
+            ("<a>, <b>; rel=next", Some("b")),
+            ("<a>; rel=prev; rel=next", None),
+            ("<a>; rel", None),
+            ("<a>; rel=\"next", Some("a")),
+            ("<a>; rel=\"nextpage\"", None),
+            ("<a>; xrel=next", None),
+            ("", None),
+            (",,,", None),
+            ("a; rel=next", None),
+            ("<a; rel=next", None),
+            ("<a> rel=next", None),
+            ("<a>; rel=\"\\", None),
+            ("<>; rel=next", Some("")),
+        ] {
+            assert_eq!(next_link(header).as_deref(), expected, "{header}");
+        }
+    }
+}

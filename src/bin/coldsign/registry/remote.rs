@@ -1,65 +1,202 @@
 //! One repository of a registry.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use coldsign::check::Check;
 use coldsign::digest::Digest;
-use coldsign::error::Result;
+use coldsign::error::{Error, Result};
 use coldsign::format::evidence::Descriptor;
-use coldsign::format::reference::{Repository, Target};
+use coldsign::format::reference::{Reference, Repository, Target};
 use coldsign::transfer::entries::Picked;
-use coldsign::transfer::store::{ManifestToPut, Place, Sink, Store};
+use coldsign::transfer::store::{ManifestToPut, Place, Sink, Store, signature_tag};
 
-use super::Registries;
+use super::endpoints::{Endpoints, Found, refused};
+use super::{Registries, referrers};
+use crate::net::Method;
 
-/// One repository, for as long as one image of it is looked at: what was read is not asked for again.
+/// One repository, for as long as one image of it is looked at: what was read is not asked for again. Signatures are in
+/// the same repository, or all in another one.
 pub(crate) struct Remote<'a> {
     registries: &'a Registries,
-    repository: Repository,
+    own: Endpoints<'a>,
+    signatures: Option<Endpoints<'a>>,
+    place: String,
+    seen: Mutex<Seen>,
+}
+
+/// What was read.
+#[derive(Default)]
+struct Seen {
+    manifests: HashMap<Digest, Found>,
+    size: usize,
+    /// When the `.sig` tag was asked for.
+    sig: Option<Instant>,
 }
 
 impl<'a> Remote<'a> {
-    pub(crate) fn new(registries: &'a Registries, repository: &Repository) -> Self {
-        Self { registries, repository: repository.clone() }
+    /// Opens no connection. REGISTRY-REACH: the registry's name is one that a host can have.
+    pub(crate) fn new(registries: &'a Registries, repository: &Repository) -> Result<Self> {
+        let endpoints = |repository: &Repository| Endpoints::new(&registries.session, repository.clone());
+        let signatures = registries.signatures.as_ref().filter(|other| *other != repository);
+        Ok(Self {
+            registries,
+            own: endpoints(repository)?,
+            signatures: signatures.map(endpoints).transpose()?,
+            place: repository.to_string(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Where signatures are.
+    fn beside(&self) -> &Endpoints<'a> {
+        self.signatures.as_ref().unwrap_or(&self.own)
+    }
+
+    /// Where a manifest or blob may be.
+    fn everywhere(&self) -> impl Iterator<Item = &Endpoints<'a>> {
+        self.signatures.iter().chain([&self.own])
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a tag or digest names, by GET, remembered for whoever asks for its bytes next.
+    fn read(&self, endpoints: &Endpoints<'_>, target: &Target) -> Result<Option<Descriptor>> {
+        let Some(found) = endpoints.manifest(target)? else { return Ok(None) };
+        let descriptor = found.descriptor.clone();
+        self.seen().keep(found);
+        Ok(Some(descriptor))
+    }
+
+    /// Uploads a blob: in one request where the registry takes it so, else in two.
+    fn upload(&self, to: &Endpoints<'_>, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let at_once = self.registries.known(to).whole_uploads != Some(false) && bytes.len() <= WHOLE;
+        let mut location = None;
+        if at_once {
+            let answer = to.begin_upload(Some((digest, bytes)))?;
+            if answer.status == 201 {
+                self.registries.learn(to, |known| known.whole_uploads = Some(true));
+                return to.check_put(digest, &answer);
+            }
+            location = to.begun(&answer)?;
+        }
+        let location = match location {
+            Some(location) => location,
+            None => {
+                let answer = to.begin_upload(None)?;
+                let begun = to.begun(&answer)?;
+                begun.ok_or_else(|| refused(&answer, Method::Post, &to.uploads()))?
+            }
+        };
+        if at_once {
+            self.registries.learn(to, |known| known.whole_uploads = Some(false));
+        }
+        to.end_upload(location, digest, bytes)
+    }
+
+    /// A manifest that is not taken may miss a blob that the registry has lost: it is put again next time.
+    fn forgetting<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.registries.forget_blobs(self.beside());
+        }
+        result
+    }
+}
+
+impl Seen {
+    fn keep(&mut self, found: Found) {
+        let size = found.bytes.len();
+        if self.size + size <= KEPT && self.manifests.insert(found.descriptor.digest, found).is_none() {
+            self.size += size;
+        }
     }
 }
 
 impl Store for Remote<'_> {
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>> {
-        unimplemented!("{target:?}")
+        let Target::Digest(digest) = target else { return self.read(&self.own, target) };
+        let known = self.seen().manifests.get(digest).map(|found| found.descriptor.clone());
+        known.map_or_else(|| self.own.look(digest), |descriptor| Ok(Some(descriptor)))
     }
 
     fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        unimplemented!("{digest}")
+        if let Some(found) = self.seen().manifests.get(digest) {
+            return Ok(Some(found.bytes.clone()));
+        }
+        for endpoints in self.everywhere() {
+            if let Some(found) = endpoints.manifest(&Target::Digest(*digest))? {
+                return Ok(Some(found.bytes));
+            }
+        }
+        Ok(None)
     }
 
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        unimplemented!("{digest}")
+        for endpoints in self.everywhere() {
+            if let Some(bytes) = endpoints.blob(digest)? {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let begin = Instant::now();
+        let found = self.read(self.beside(), &Target::Tag(signature_tag(subject)))?;
+        self.seen().sig = Some(begin);
+        Ok(found.into_iter().collect())
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        unimplemented!("{subject}")
+        referrers::list(self.registries, self.beside(), subject)
     }
 }
 
 impl Sink for Remote<'_> {
     fn put_blob(&self, bytes: &[u8]) -> Result<()> {
-        unimplemented!("{}", bytes.len())
+        let (to, digest) = (self.beside(), Digest::of(bytes));
+        if self.registries.has_blob(to, &digest) {
+            return Ok(());
+        }
+        self.upload(to, &digest, bytes)?;
+        self.registries.note_blob(to, &digest);
+        Ok(())
     }
 
     fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        unimplemented!("{subject:?} {}", manifest.media_type)
+        let read = self.seen().sig.take().unwrap_or_else(Instant::now);
+        let tag = Target::Tag(signature_tag(&subject.digest));
+        self.forgetting(self.beside().put_manifest(&tag, manifest.media_type, manifest.bytes))?;
+        self.registries.settling.note(read);
+        Ok(())
     }
 
     fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        unimplemented!("{subject:?} {}", manifest.media_type)
+        let read = self.forgetting(referrers::put(self.registries, self.beside(), subject, manifest))?;
+        if let Some(read) = read {
+            self.registries.settling.note(read);
+        }
+        Ok(())
     }
 }
 
 impl Place for Remote<'_> {
     fn pick(&self, name: Option<&str>) -> Result<Picked> {
-        unimplemented!("{name:?}")
+        let (target, reference) = match name {
+            None => Reference::parse(&self.place)
+                .and_then(|bare| Ok((bare.destination()?.target().clone(), bare)))?,
+            Some(name) => named(&self.place, name)?,
+        };
+        let descriptor = self.read(&self.own, &target)?;
+        let descriptor = descriptor.ok_or_else(|| Error::new(Check::ImageAbsent, &reference))?;
+        Ok(Picked { descriptor, names: vec![reference] })
     }
 
     fn place(&self) -> &str {
-        unimplemented!("{} {:p}", self.repository, self.registries)
+        &self.place
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -67,6 +204,29 @@ impl Place for Remote<'_> {
     }
 
     fn check_tag_changed(&self, name: Option<&str>, picked: &Picked) -> Result<()> {
-        unimplemented!("{name:?} {picked:?}")
+        let Some(name) = name else { return Ok(()) };
+        let (Target::Tag(tag), reference) = named(&self.place, name)? else { return Ok(()) };
+        let now = self.own.digest_of(&tag)?;
+        if now == Some(picked.descriptor.digest) {
+            return Ok(());
+        }
+        let now = now.map_or_else(|| "absent".to_owned(), |digest| digest.to_string());
+        let error = Error::new(Check::TagChanged, reference);
+        Err(error
+            .detail(format!("at first {}", picked.descriptor.digest))
+            .detail(format!("then     {now}"))
+            .hint("export again"))
     }
 }
+
+/// A tag or digest in a repository.
+fn named(place: &str, name: &str) -> Result<(Target, Reference)> {
+    let separator = if Digest::parse(name).is_ok() { '@' } else { ':' };
+    let reference = Reference::parse(&format!("{place}{separator}{name}"))?;
+    Ok((reference.destination()?.target().clone(), reference))
+}
+
+/// Bytes of a blob that is sent before it is known whether the registry takes it at once: more is not sent twice.
+const WHOLE: usize = 64 * 1024;
+/// Bytes of manifests that are remembered for one image.
+const KEPT: usize = 8 * 1024 * 1024;

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) before: usize,
     /// How many connections were made before its own.
     pub(super) connection: usize,
+    /// When it was read.
+    pub(super) at: Instant,
     /// Request line and header lines, names in lower case.
     pub(super) lines: Vec<String>,
     pub(super) body: Vec<u8>,
@@ -100,6 +102,7 @@ impl Reply {
 pub(super) struct Server {
     port: u16,
     state: Arc<State>,
+    listening: Option<JoinHandle<()>>,
 }
 
 struct State {
@@ -111,13 +114,13 @@ struct State {
 
 impl Server {
     pub(super) fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_with(script, |stream| Some((stream.try_clone().unwrap(), stream)))
+        Self::start_with(script, Some)
     }
 
     /// The same behind whatever `accept` makes of a connection.
-    pub(super) fn start_with<R: Read, W: Write>(
+    pub(super) fn start_with<S: Read + Write>(
         script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-        accept: impl Fn(TcpStream) -> Option<(R, W)> + Send + Sync + 'static,
+        accept: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -128,7 +131,7 @@ impl Server {
             script: Box::new(script),
         });
         let (shared, accept) = (state.clone(), Arc::new(accept));
-        thread::spawn(move || {
+        let listening = thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 if shared.stopped.load(Ordering::Acquire) {
                     return;
@@ -136,14 +139,14 @@ impl Server {
                 let (shared, accept, stream) = (shared.clone(), accept.clone(), stream.unwrap());
                 thread::spawn(move || {
                     let socket = stream.try_clone().unwrap();
-                    if let Some((reader, writer)) = accept(stream) {
-                        shared.serve(connection, BufReader::new(reader), writer);
+                    if let Some(stream) = accept(stream) {
+                        shared.serve(connection, BufReader::new(stream));
                     }
                     let _ = socket.shutdown(Shutdown::Both);
                 });
             }
         });
-        Self { port, state }
+        Self { port, state, listening: Some(listening) }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -163,14 +166,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::Release);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = self.listening.take().map(JoinHandle::join); // the port is closed afterwards
     }
 }
 
 impl State {
-    fn serve(&self, connection: usize, mut reader: BufReader<impl Read>, mut writer: impl Write) {
+    fn serve(&self, connection: usize, mut reader: BufReader<impl Read + Write>) {
         while let Some(seen) = self.read(connection, &mut reader) {
             let Reply { bytes, then } = (self.script)(&seen);
             self.seen.lock().unwrap().push(seen);
+            let writer = reader.get_mut();
             if writer.write_all(&bytes).and_then(|()| writer.flush()).is_err() {
                 return;
             }
@@ -183,6 +188,7 @@ impl State {
                 }
                 Then::Again(bytes, pause) => loop {
                     thread::sleep(pause);
+                    let writer = reader.get_mut();
                     if writer.write_all(bytes).and_then(|()| writer.flush()).is_err() {
                         return;
                     }
@@ -208,7 +214,7 @@ impl State {
             }
         }
         let before = self.requests.fetch_add(1, Ordering::AcqRel);
-        let mut seen = Seen { before, connection, lines, body: Vec::new() };
+        let mut seen = Seen { before, connection, at: Instant::now(), lines, body: Vec::new() };
         let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
         seen.body.resize(length, 0);
         reader.read_exact(&mut seen.body).ok()?;

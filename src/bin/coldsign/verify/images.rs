@@ -1,0 +1,388 @@
+//! Which images are verified, and what becomes of one.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::format::evidence::Descriptor;
+use coldsign::format::payload::Payload;
+use coldsign::format::reference::{Reference, Repository, Target};
+use coldsign::limits;
+use coldsign::request::Request;
+use coldsign::response::Response;
+use coldsign::terminal::shown;
+use coldsign::transfer::below::manifests_below;
+use coldsign::transfer::entries::Picked;
+use coldsign::transfer::source::{Location, Source};
+use coldsign::transfer::store::{Place, Places};
+use coldsign::transfer::{gather, list};
+use coldsign::verify::{Claims, Demand, Form, Known, Valid, Verdict, Verifier, conclude};
+
+use crate::registry::Registries;
+
+/// Everything that is to be verified.
+#[derive(Default)]
+pub(super) struct Images {
+    pub(super) list: Vec<Image>,
+    /// Whether each gets one line instead of what was signed.
+    pub(super) in_rows: bool,
+    /// Signatures that are known to be good from files that were read whole.
+    pub(super) known: Known,
+    /// The request whose digests they are (`--from`).
+    pub(super) request: Option<Digest>,
+}
+
+/// One image to verify.
+pub(super) struct Image {
+    pub(super) name: String,
+    pub(super) place: Location,
+    wanted: Wanted,
+    /// What its line of a list demands besides the command line.
+    annotations: BTreeMap<String, String>,
+}
+
+/// Which manifests an image is.
+enum Wanted {
+    /// The one that a tag or name picks; without a name the only one.
+    Named(Option<String>),
+    /// This digest: a signature counts whether the image is there or not, as for cosign.
+    Digest(Digest),
+    /// What was signed together.
+    Signed { digests: Vec<Digest>, must_be_there: bool },
+}
+
+impl Images {
+    /// The images of the command line. LIST-EMPTY: there is one.
+    pub(super) fn of_sources(sources: &[String], registries: &Registries) -> Result<Self> {
+        let mut images = Self::default();
+        for text in sources {
+            let source = Source::parse(text, Path::new(""))?;
+            let place = source.location();
+            if source.name().is_some() {
+                let name = source.reference().map_or_else(|| text.clone(), ToString::to_string);
+                images.list.push(Image::of_source(name, &source, BTreeMap::new()));
+            } else if let Location::Archive(path) = place
+                && let Some(file) = strict(path)?
+            {
+                images.in_rows = true;
+                images.add_file(&file, Some(place), false);
+            } else {
+                images.add_layout(text, place, registries)?;
+            }
+        }
+        check_list_empty(&images.list)?;
+        Ok(images)
+    }
+
+    /// The images of a list, each where its line says; or those of a request or response by digest, where it says or
+    /// in the one layout given.
+    pub(super) fn of_file(from: &Path, places: &[String]) -> Result<Self> {
+        let mut images = Self { in_rows: true, ..Self::default() };
+        let Some(file) = strict(from)? else {
+            if !places.is_empty() {
+                let error =
+                    Error::new(Check::Usage, "--from").detail("the lines of a list say where its images are");
+                return Err(error.hint("give no IMAGE beside a list"));
+            }
+            images.list = list::read(from)?
+                .into_iter()
+                .map(|wanted| Image::of_source(wanted.source.to_string(), &wanted.source, wanted.annotations))
+                .collect();
+            return Ok(images);
+        };
+        let place = match places {
+            [] => None,
+            [place] => match Source::parse(place, Path::new(""))? {
+                source if source.name().is_none() => Some(source.location().clone()),
+                _ => return Err(Error::new(Check::Usage, place).detail("beside --from a place has no name")),
+            },
+            _ => {
+                return Err(
+                    Error::new(Check::Usage, "--from").detail("the images of one file are in one place")
+                );
+            }
+        };
+        images.request = Some(file.request().digest());
+        images.add_file(&file, place.as_ref(), true);
+        Ok(images)
+    }
+
+    fn add_file(&mut self, file: &Response, place: Option<&Location>, must_be_there: bool) {
+        self.known.extend(file.known());
+        self.list.extend(Image::of_request(file.request(), place, must_be_there));
+    }
+
+    /// Every image of a layout.
+    fn add_layout(&mut self, text: &str, place: &Location, registries: &Registries) -> Result<()> {
+        let layout = registries.layouts().open(place).expect("what has no name is a layout")?;
+        let found = layout.images();
+        self.in_rows |= found.len() > 1;
+        let image = |name: String, one: &Picked| {
+            Image::new(name, place, Wanted::Digest(one.descriptor.digest), BTreeMap::new())
+        };
+        match found.as_slice() {
+            [] => return Err(Error::new(Check::SigTag, text).detail("index.json names no image")),
+            [one] => self.list.push(image(text.to_owned(), one)),
+            several => self.list.extend(several.iter().map(|one| {
+                let digest = one.descriptor.digest.to_string();
+                image(one.names.first().map_or(digest, ToString::to_string), one)
+            })),
+        }
+        Ok(())
+    }
+}
+
+/// LIST-EMPTY: at least one image is asked for.
+fn check_list_empty(images: &[Image]) -> Result<()> {
+    if images.is_empty() { Err(Error::new(Check::ListEmpty, "")) } else { Ok(()) }
+}
+
+impl Image {
+    fn new(name: String, place: &Location, wanted: Wanted, annotations: BTreeMap<String, String>) -> Self {
+        Self { name, place: place.clone(), wanted, annotations }
+    }
+
+    fn of_source(name: String, source: &Source, annotations: BTreeMap<String, String>) -> Self {
+        let wanted = match source.reference().and_then(Reference::digest) {
+            Some(digest) => Wanted::Digest(digest),
+            None => Wanted::Named(source.name().map(str::to_owned)),
+        };
+        Self::new(name, source.location(), wanted, annotations)
+    }
+
+    fn of_request<'a>(
+        request: &'a Request,
+        place: Option<&'a Location>,
+        must_be_there: bool,
+    ) -> impl Iterator<Item = Self> + 'a {
+        request.images().iter().filter_map(move |image| {
+            let destination = &request.items().get(image.first)?.destination;
+            let digests = image.items.iter().filter_map(|item| request.items().get(*item));
+            let digests = digests.map(|item| item.subject.digest).collect();
+            let own = || Location::Registry(destination.repository().clone());
+            Some(Self {
+                name: destination.to_string(),
+                place: place.cloned().unwrap_or_else(own),
+                wanted: Wanted::Signed { digests, must_be_there },
+                annotations: BTreeMap::new(),
+            })
+        })
+    }
+
+    /// The repository that was asked for, where it is one.
+    pub(super) fn repository(&self) -> Option<&Repository> {
+        match &self.place {
+            Location::Registry(repository) => Some(repository),
+            Location::Directory(_) | Location::Archive(_) => None,
+        }
+    }
+}
+
+/// A request or response; `None` where the file is of another kind, an error where it is a broken one of ours.
+fn strict(path: &Path) -> Result<Option<Response>> {
+    const OTHER_KINDS: [Check; 6] = [
+        Check::FileKind,
+        Check::FileSize,
+        Check::FileNotRegular,
+        Check::ArchiveName,
+        Check::ArchiveHeader,
+        Check::ArchiveOrder,
+    ];
+    let bytes = match coldsign::files::read(path, limits::FILE) {
+        Ok(bytes) if bytes.get(TAR_MAGIC..TAR_MAGIC + 5) == Some(b"ustar") => bytes,
+        Ok(_) => return Ok(None),
+        Err(error) if OTHER_KINDS.contains(&error.check()) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match Response::read(&bytes.into()) {
+        Ok(response) => Ok(Some(response)),
+        Err(error) if OTHER_KINDS.contains(&error.check()) => Ok(None),
+        Err(error) => Err(error.within(path.display())),
+    }
+}
+
+/// What images are judged by.
+pub(super) struct Judge<'a> {
+    pub(super) registries: &'a Registries,
+    /// Where the signatures of images in registries are instead of beside them.
+    pub(super) signatures: Option<Location>,
+    pub(super) verifier: Verifier,
+    pub(super) demand: &'a Demand,
+    /// Whether what an index names must be signed as well.
+    pub(super) recursive: bool,
+}
+
+/// What became of an image: of each of its digests.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) digests: Vec<(Digest, Result<Verified>)>,
+    /// How many signatures were found, valid or not.
+    pub(super) found: BTreeMap<Form, usize>,
+}
+
+/// What verified of one digest.
+pub(super) struct Verified {
+    pub(super) valid: Vec<Valid>,
+    /// What a person should know besides: printable ASCII.
+    pub(super) notes: Vec<String>,
+}
+
+impl Judged {
+    pub(super) fn valid(&self) -> impl Iterator<Item = &Valid> {
+        self.verified().flat_map(|verified| &verified.valid)
+    }
+
+    pub(super) fn verified(&self) -> impl Iterator<Item = &Verified> {
+        self.digests.iter().filter_map(|(_, outcome)| outcome.as_ref().ok())
+    }
+}
+
+impl Judge<'_> {
+    /// What stands beside every digest of an image. An error where it is not known which digests these are: SIG-TAG, or
+    /// what the place could not answer.
+    pub(super) fn judge(&self, image: &Image) -> Result<Judged> {
+        let place = self.registries.open(&image.place)?;
+        let beside = match (&self.signatures, &image.place) {
+            (Some(signatures), Location::Registry(_)) => self.registries.open(signatures)?,
+            _ => Arc::clone(&place),
+        };
+        // A line's annotation overrides the command's of that key, as in export.
+        let mut demand = Cow::Borrowed(self.demand);
+        if !image.annotations.is_empty() {
+            demand.to_mut().annotations.extend(image.annotations.clone());
+        }
+        let (seen, judged) = (HashSet::new(), Judged::default());
+        let mut work = Work { judge: self, image, place, beside, demand, seen, judged };
+        match &image.wanted {
+            Wanted::Named(name) => {
+                let picked = work.place.pick(name.as_deref()).map_err(check_sig_tag)?;
+                work.tree(&picked.descriptor);
+            }
+            Wanted::Digest(digest) => work.digest(digest, self.recursive),
+            Wanted::Signed { digests, must_be_there } => {
+                digests.iter().for_each(|digest| work.digest(digest, *must_be_there || self.recursive));
+            }
+        }
+        Ok(work.judged)
+    }
+}
+
+/// One image, while it is judged.
+struct Work<'a> {
+    judge: &'a Judge<'a>,
+    image: &'a Image,
+    /// Where it is.
+    place: Arc<dyn Place + 'a>,
+    /// Where its signatures are.
+    beside: Arc<dyn Place + 'a>,
+    demand: Cow<'a, Demand>,
+    seen: HashSet<Digest>,
+    judged: Judged,
+}
+
+impl Work<'_> {
+    /// A digest, and what is below it if that is asked for.
+    fn digest(&mut self, digest: &Digest, must_be_there: bool) {
+        if !must_be_there {
+            return self.signatures(digest);
+        }
+        let there = self.place.resolve(&Target::Digest(*digest)).and_then(|found| {
+            found.ok_or_else(|| {
+                Error::new(Check::SigTag, "").detail(format!("gone from {}", self.place.place()))
+            })
+        });
+        match there {
+            Ok(descriptor) => self.tree(&descriptor),
+            Err(error) => self.judged.digests.push((*digest, Err(error))),
+        }
+    }
+
+    /// A manifest that is there, and what is below it if that is asked for.
+    fn tree(&mut self, top: &Descriptor) {
+        self.signatures(&top.digest);
+        if !self.judge.recursive {
+            return;
+        }
+        let mut below = Vec::new();
+        let read = manifests_below(&*self.place, top, &mut below);
+        below.iter().for_each(|digest| self.signatures(digest));
+        // What an index names cannot be told where it cannot be read: then the index itself has failed.
+        let of_top = self.judged.digests.iter_mut().find(|(digest, _)| *digest == top.digest);
+        if let (Err(error), Some((_, outcome @ Ok(_)))) = (read, of_top) {
+            *outcome = Err(error);
+        }
+    }
+
+    /// What stands beside one digest; each is looked at once.
+    fn signatures(&mut self, digest: &Digest) {
+        if !self.seen.insert(*digest) {
+            return;
+        }
+        let verdicts = gather::judge(&*self.beside, digest, &self.judge.verifier, &self.demand);
+        for verdict in &verdicts {
+            *self.judged.found.entry(verdict.form).or_default() += 1;
+        }
+        let mut notes = unread(&verdicts);
+        let verified = conclude(verdicts, &self.demand).map(|valid| {
+            notes.extend(self.image.repository().into_iter().flat_map(|asked| elsewhere(&valid, asked)));
+            Verified { valid, notes }
+        });
+        self.judged.digests.push((*digest, verified));
+    }
+}
+
+/// SIG-TAG: the image asked for is there. cosign says of one that is not that its tag was not found.
+fn check_sig_tag(error: Error) -> Error {
+    match error.check() {
+        Check::ImageAbsent => error.details().fold(Error::new(Check::SigTag, ""), Error::detail),
+        _ => error,
+    }
+}
+
+/// What could not be read beside what verified.
+fn unread(verdicts: &[Verdict]) -> Vec<String> {
+    let unread: Vec<String> = verdicts
+        .iter()
+        .filter_map(Verdict::unread)
+        .map(|error| shown(&format!("not read, and not needed: {error}")))
+        .collect();
+    at_most(unread, NOTES)
+}
+
+/// The names of other repositories that valid signatures are for: a mirror's, as a rule.
+fn elsewhere(valid: &[Valid], asked: &Repository) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for name in valid.iter().filter_map(identity) {
+        let same = Reference::parse(&name).is_ok_and(|named| named.repository().place() == asked.place());
+        let note = format!("signed for {}, identity not compared", shown(&name));
+        if !same && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    at_most(notes, NOTES)
+}
+
+/// What a payload calls its image; `None` where nothing is called so.
+pub(super) fn identity(valid: &Valid) -> Option<String> {
+    let Claims::Payload(bytes) = valid.claims() else { return None };
+    let payload = Payload::parse(bytes).ok()?;
+    Some(payload.reference().to_owned()).filter(|reference| !reference.is_empty())
+}
+
+fn at_most(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    let more = lines.len().saturating_sub(most);
+    lines.truncate(most);
+    if more > 0 {
+        lines.push(format!("and {more} more like this"));
+    }
+    lines
+}
+
+/// Where `ustar` stands in a tar header.
+const TAR_MAGIC: usize = 257;
+/// Notes of one kind on one image.
+const NOTES: usize = 3;

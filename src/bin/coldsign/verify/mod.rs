@@ -1,0 +1,217 @@
+//! `verify`: what stands beside images, judged by the keys a person gave, with cosign's output and exit codes.
+
+mod images;
+mod report;
+mod show;
+
+use std::env;
+
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::exit::Exit;
+use coldsign::format::reference::{Reference, Repository};
+use coldsign::terminal::{self, Console, counted};
+use coldsign::transfer::annotations;
+use coldsign::transfer::source::Location;
+use coldsign::verify::{Demand, Verifier};
+
+use crate::cli::Verify;
+use crate::files::{self, NamedKey};
+use crate::station::{self, Station};
+use images::{Image, Images, Judge, Judged};
+use report::Reports;
+
+/// Verifies every image, also after one failed. The exit code is that of the first that fails.
+pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
+    check_no_log(asked)?;
+    let keys = files::read_keys(&asked.keys)?;
+    let demand = demand(asked, &keys)?;
+    let signatures = signature_repository(asked)?;
+    let station = Station::open(&asked.network, None)?;
+    let registries = station.registries();
+    let mut images = match &asked.from {
+        Some(from) => Images::of_file(from, &asked.images)?,
+        None => Images::of_sources(&asked.images, registries)?,
+    };
+    let reports = Reports::open(&asked.reports, &keys, console)?;
+    let judge = Judge {
+        registries,
+        signatures: signatures.map(Location::Registry),
+        verifier: Verifier::knowing(std::mem::take(&mut images.known)),
+        demand: &demand,
+        recursive: asked.recursive,
+    };
+    let bar = station::progress("verifying", images.list.len());
+    let mut tally = Tally { asked, in_rows: images.in_rows, console, reports, counts: Counts::default() };
+    let mut told = Ok(());
+    station.flow().run(
+        &images.list,
+        |image| judge.judge(image),
+        |place, judged| {
+            let Some(image) = images.list.get(place) else { return };
+            bar.inc(1);
+            let said = bar.suspend(|| tally.add(image, judged));
+            // Whoever read the rows may have gone: the verdict and the reports are still wanted.
+            if told.is_ok() {
+                told = said;
+            }
+        },
+    );
+    bar.finish_and_clear();
+    tally.finish(told, images.request.as_ref())
+}
+
+/// What was asked for contradicts itself where claims are not read and something about them is demanded, or where more
+/// keys are demanded than were given.
+fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
+    if !asked.check_claims && (!asked.annotations.is_empty() || asked.threshold > 1) {
+        return Err(Error::new(Check::Usage, "--check-claims=false")
+            .detail("it goes with neither -a nor --threshold"));
+    }
+    if asked.threshold > keys.len() {
+        let error = Error::new(Check::Usage, format!("--threshold {}", asked.threshold));
+        return Err(error.detail(format!("{} given", counted(keys.len(), "key", "keys"))));
+    }
+    let annotations = annotations::parse(asked.annotations.iter().map(String::as_str))?;
+    let keys = keys.iter().map(|key| key.key.clone()).collect();
+    Ok(Demand { keys, annotations, claims: asked.check_claims, threshold: asked.threshold })
+}
+
+/// Usage where entries of a log are demanded: none is asked for, and nobody is to believe that one was.
+fn check_no_log(asked: &Verify) -> Result<()> {
+    if asked.insecure_ignore_tlog {
+        return Ok(());
+    }
+    Err(Error::new(Check::Usage, "--insecure-ignore-tlog=false")
+        .detail("entries of a transparency log are not checked here, so none can be demanded"))
+}
+
+/// The repository of `--signature-repository` or cosign's `COSIGN_REPOSITORY`. Usage where it has a tag or a digest.
+fn signature_repository(asked: &Verify) -> Result<Option<Repository>> {
+    let reference = match (&asked.signature_repository, env::var(COSIGN_REPOSITORY)) {
+        (Some(reference), _) => reference.clone(),
+        (None, Ok(text)) if !text.is_empty() => {
+            Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?
+        }
+        (None, Err(env::VarError::NotUnicode(_))) => {
+            return Err(Error::new(Check::ReferenceSyntax, COSIGN_REPOSITORY));
+        }
+        (None, _) => return Ok(None),
+    };
+    if reference.tag().is_some() || reference.digest().is_some() {
+        return Err(Error::new(Check::Usage, reference)
+            .detail("signatures are in a repository: it has neither tag nor digest"));
+    }
+    Ok(Some(reference.repository().clone()))
+}
+
+/// Where results go as they come.
+struct Tally<'a> {
+    asked: &'a Verify,
+    in_rows: bool,
+    console: &'a mut dyn Console,
+    reports: Reports<'a>,
+    counts: Counts,
+}
+
+/// How it went so far.
+#[derive(Default)]
+struct Counts {
+    images: usize,
+    digests: usize,
+    good: usize,
+    /// Images of which no digest is known.
+    unresolved: usize,
+    /// Images that were not begun.
+    interrupted: usize,
+    /// The code of the first failure.
+    exit: Option<Exit>,
+}
+
+impl Tally<'_> {
+    /// Reports one image and shows it.
+    fn add(&mut self, image: &Image, judged: Result<Judged>) -> Result<()> {
+        self.counts.images += 1;
+        self.reports.image();
+        let judged = match judged {
+            Ok(judged) => judged,
+            Err(error) => {
+                self.reports.row(image, None, Err(&error));
+                self.counts.exit.get_or_insert(error.exit());
+                if error.check() == Check::Interrupted {
+                    self.counts.interrupted += 1;
+                    return Ok(());
+                }
+                self.counts.unresolved += 1;
+                return self.show_failed(image, error);
+            }
+        };
+        for (digest, outcome) in &judged.digests {
+            self.reports.row(image, Some(digest), outcome.as_ref());
+        }
+        let good = judged.verified().count();
+        self.counts.digests += judged.digests.len();
+        self.counts.good += good;
+        if good == judged.digests.len() {
+            return if self.in_rows {
+                self.console.show(&show::row(image, &judged))
+            } else {
+                show::block(image, &judged, self.asked, self.console)
+            };
+        }
+        let failed = |(digest, outcome): (Digest, Result<_>)| Some(outcome.err()?.within(digest));
+        let Some(error) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        self.counts.exit.get_or_insert(error.exit());
+        self.show_failed(image, error)
+    }
+
+    fn show_failed(&mut self, image: &Image, error: Error) -> Result<()> {
+        if self.in_rows {
+            self.console.show(&show::failed_row(image, &error))?;
+        }
+        let error = error.within(&image.name);
+        terminal::report(&error).lines().try_for_each(|line| self.console.say(line))
+    }
+
+    /// Writes the reports and says how it went. `told` is what became of the rows.
+    fn finish(self, told: Result<()>, request: Option<&Digest>) -> Result<Exit> {
+        let Self { in_rows, console, reports, counts, .. } = self;
+        let told = told.and_then(|()| counts.show(in_rows, console));
+        reports.write(request)?;
+        match (counts.exit, told) {
+            (Some(exit), _) => Ok(exit),
+            (None, told) => told.map(|()| Exit::Done),
+        }
+    }
+}
+
+impl Counts {
+    /// `40 images, 112 digests: 112 ok`
+    fn show(&self, in_rows: bool, console: &mut dyn Console) -> Result<()> {
+        if in_rows {
+            let (images, digests) =
+                (counted(self.images, "image", "images"), counted(self.digests, "digest", "digests"));
+            let mut line = format!("{images}, {digests}: {} ok", self.good);
+            for (count, what) in [
+                (self.digests - self.good, "failed"),
+                (self.unresolved, "without a digest"),
+                (self.interrupted, "not begun"),
+            ] {
+                if count > 0 {
+                    line += &format!(", {count} {what}");
+                }
+            }
+            console.show(&line)?;
+        }
+        if self.interrupted > 0 {
+            let images = counted(self.interrupted, "image", "images");
+            let error = Error::new(Check::Interrupted, format!("{images} not verified"));
+            terminal::report(&error).lines().try_for_each(|line| console.say(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// cosign's name for the repository of signatures.
+const COSIGN_REPOSITORY: &str = "COSIGN_REPOSITORY";

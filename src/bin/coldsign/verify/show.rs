@@ -1,0 +1,129 @@
+//! What a person sees: cosign's block for one image, a row for one of many.
+
+use std::collections::BTreeSet;
+
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::format::json;
+use coldsign::format::payload::{self, Payload};
+use coldsign::format::statement::Statement;
+use coldsign::terminal::{Console, counted, shown};
+use coldsign::verify::{Claims, Form, Valid};
+use serde_json::{Value, json};
+
+use super::images::{Image, Judged};
+use crate::cli::{Format, Verify};
+use crate::inspect::ascii;
+
+/// `ok    registry.example/team/app:1.4          3 digests, .sig, log absent`
+pub(super) fn row(image: &Image, judged: &Judged) -> String {
+    let forms: BTreeSet<Form> = judged.valid().map(Valid::form).collect();
+    let forms: Vec<&str> = forms.into_iter().map(Form::name).collect();
+    let digests = counted(judged.digests.len(), "digest", "digests");
+    let notes: String = notes(judged).into_iter().map(|note| format!("; {note}")).collect();
+    let name = shown(&image.name);
+    format!("ok    {name:<NAME_WIDTH$}  {digests}, {}, log {}{notes}", forms.join(" and "), log(judged))
+}
+
+/// `FAIL  registry.example/team/app:1.4          [SIG-ABSENT]: no signatures found: sha256:…`
+pub(super) fn failed_row(image: &Image, error: &Error) -> String {
+    format!("FAIL  {:<NAME_WIDTH$}  {}", shown(&image.name), shown(&error.to_string()))
+}
+
+/// As cosign shows it, and lines of ours before what was signed.
+pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mut dyn Console) -> Result<()> {
+    console.say("")?;
+    console.say(&format!("Verification for {} --", shown(&image.name)))?;
+    console.say("The following checks were performed on each of these signatures:")?;
+    if !asked.annotations.is_empty() {
+        console.say("  - The specified annotations were verified.")?;
+    }
+    if asked.check_claims {
+        console.say("  - The cosign claims were validated")?;
+    }
+    console.say("  - The signatures were verified against the specified public key")?;
+    if !asked.check_claims {
+        console.say("warning: what the signatures claim was not checked (--check-claims=false)")?;
+    }
+    let forms = judged.found.iter().map(|(form, found)| {
+        let valid = judged.valid().filter(|valid| valid.form() == *form).count();
+        format!("{}, {valid} of {found} valid", form.name())
+    });
+    let digests = if asked.recursive {
+        format!("; {}", counted(judged.digests.len(), "digest", "digests"))
+    } else {
+        String::new()
+    };
+    let forms = forms.collect::<Vec<_>>().join("; ");
+    console.say(&format!("form: {forms}; log: {}{digests}", log(judged)))?;
+    notes(judged).into_iter().try_for_each(|note| console.say(note))?;
+    let signed = judged.digests.iter().flat_map(|(digest, outcome)| {
+        let valid = outcome.iter().flat_map(|verified| &verified.valid);
+        valid.map(move |valid| signed_value(valid, digest, &image.name))
+    });
+    match asked.output {
+        Format::Json => {
+            console.show("")?;
+            console.show(&ascii(&Value::Array(signed.collect())))
+        }
+        Format::Text => signed.map(|value| ascii(&value)).try_for_each(|line| console.show(&line)),
+    }
+}
+
+/// `absent`, `unchecked` or both.
+fn log(judged: &Judged) -> String {
+    let names: BTreeSet<&str> = judged.valid().map(|valid| valid.log().name()).collect();
+    names.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+/// The notes on its digests, each once.
+fn notes(judged: &Judged) -> Vec<&str> {
+    let mut notes: Vec<&str> = Vec::new();
+    for note in judged.verified().flat_map(|verified| &verified.notes) {
+        if !notes.contains(&note.as_str()) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// What was signed, as cosign prints it: a payload in today's spelling, a statement as a payload of its type.
+fn signed_value(valid: &Valid, digest: &Digest, name: &str) -> Value {
+    let value = |reference: &str, digest: &Digest, kind: &str, optional: Value| {
+        json!({
+            "critical": {
+                "identity": {"docker-reference": reference},
+                "image": {"docker-manifest-digest": digest.to_string()},
+                "type": kind,
+            },
+            "optional": optional,
+        })
+    };
+    // Without --check-claims what was signed may be anything.
+    let anything = |bytes: &[u8]| Value::String(String::from_utf8_lossy(bytes).into_owned());
+    match valid.claims() {
+        Claims::Payload(bytes) => Payload::parse(bytes).map_or_else(
+            |_| anything(bytes),
+            |signed| {
+                let optional =
+                    if signed.optional().is_empty() { Value::Null } else { members(signed.optional()) };
+                value(signed.reference(), &signed.digest(), payload::TYPE, optional)
+            },
+        ),
+        Claims::Statement(bytes) => Statement::parse(bytes).map_or_else(
+            |_| anything(bytes),
+            |statement| {
+                let optional = members(statement.annotations_of(digest).unwrap_or_default());
+                value(name, digest, statement.predicate_type(), optional)
+            },
+        ),
+    }
+}
+
+fn members(members: &[(String, json::Value)]) -> Value {
+    let value = |value: &json::Value| serde_json::to_value(value).unwrap_or(Value::Null);
+    Value::Object(members.iter().map(|(name, member)| (name.clone(), value(member))).collect())
+}
+
+/// Names up to here make a column.
+const NAME_WIDTH: usize = 38;
