@@ -13,7 +13,7 @@ pub mod layout_dir;
 pub mod list;
 pub mod merge;
 pub mod places;
-pub mod referrers;
 pub mod push;
+pub mod referrers;
 pub mod source;
 pub mod store;
