@@ -326,6 +326,11 @@ impl Registry {
         self.inner.state().held.clone()
     }
 
+    /// Everything is as it was.
+    pub(crate) fn put_back(&self, contents: &BTreeMap<String, Held>) {
+        self.inner.state().held.clone_from(contents);
+    }
+
     /// What a repository holds.
     pub(crate) fn held(&self, repository: &str) -> Held {
         self.inner.state().held.get(repository).cloned().unwrap_or_default()
