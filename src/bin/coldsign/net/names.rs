@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -14,8 +14,11 @@ use ureq::unversioned::transport::NextTimeout;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     system: DefaultResolver,
-    known: Mutex<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    known: Mutex<Known>,
 }
+
+/// Host and port, since when, and what was found.
+type Known = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
 
 impl Resolver for Names {
     fn resolve(
@@ -54,7 +57,7 @@ impl Names {
         all
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, u16), (Instant, Vec<SocketAddr>)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,4 +71,4 @@ fn port(uri: &Uri) -> Option<u16> {
 }
 
 /// How long an answer is used: short enough to follow a registry that moves.
-const KEPT: Duration = Duration::from_mins(1);
+const KEPT: Duration = Duration::from_secs(60);
