@@ -174,6 +174,8 @@ impl Destinations for Registries {
 
     fn settle(&self) -> Result<bool> {
         self.settling.wait();
+        // What has to be put again after this was lost, whatever was answered to it.
+        lock(&self.blobs).clear();
         Ok(true)
     }
 }

@@ -4,13 +4,10 @@ mod images;
 mod report;
 mod show;
 
-use std::env;
-
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
-use coldsign::format::reference::{Reference, Repository};
 use coldsign::terminal::{self, Console, counted};
 use coldsign::transfer::annotations;
 use coldsign::transfer::source::Location;
@@ -27,7 +24,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     check_no_log(asked)?;
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
-    let signatures = signature_repository(asked)?;
+    let signatures = station::signature_repository(asked.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, None)?;
     let registries = station.registries();
     let mut images = match &asked.from {
@@ -85,25 +82,6 @@ fn check_no_log(asked: &Verify) -> Result<()> {
     }
     Err(Error::new(Check::Usage, "--insecure-ignore-tlog=false")
         .detail("entries of a transparency log are not checked here, so none can be demanded"))
-}
-
-/// The repository of `--signature-repository` or cosign's `COSIGN_REPOSITORY`. Usage where it has a tag or a digest.
-fn signature_repository(asked: &Verify) -> Result<Option<Repository>> {
-    let reference = match (&asked.signature_repository, env::var(COSIGN_REPOSITORY)) {
-        (Some(reference), _) => reference.clone(),
-        (None, Ok(text)) if !text.is_empty() => {
-            Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?
-        }
-        (None, Err(env::VarError::NotUnicode(_))) => {
-            return Err(Error::new(Check::ReferenceSyntax, COSIGN_REPOSITORY));
-        }
-        (None, _) => return Ok(None),
-    };
-    if reference.tag().is_some() || reference.digest().is_some() {
-        return Err(Error::new(Check::Usage, reference)
-            .detail("signatures are in a repository: it has neither tag nor digest"));
-    }
-    Ok(Some(reference.repository().clone()))
 }
 
 /// Where results go as they come.
@@ -212,6 +190,3 @@ impl Counts {
         Ok(())
     }
 }
-
-/// cosign's name for the repository of signatures.
-const COSIGN_REPOSITORY: &str = "COSIGN_REPOSITORY";
