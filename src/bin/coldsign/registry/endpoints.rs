@@ -257,7 +257,7 @@ fn check_registry_digest(asked: &Digest, found: &Digest, answer: &Answer) -> Res
     let refuse = |found: &str| {
         Error::new(Check::RegistryDigest, "")
             .detail(format!("expected {asked}"))
-            .detail(format!("found    {found}"))
+            .detail(format!("found {found}"))
     };
     if asked != found {
         return Err(refuse(&found.to_string()));
