@@ -819,7 +819,7 @@ fn form(text: &str) -> Vec<(String, String)> {
 }
 
 /// Whether `pattern`, in which `*` stands for anything, is this text.
-fn is_like(pattern: &str, text: &str) -> bool {
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
