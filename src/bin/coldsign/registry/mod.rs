@@ -137,8 +137,8 @@ impl Destinations for Registries {
     /// Errors: those of the first repository that may not be written or cannot be reached.
     fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
         let mut distinct: BTreeMap<String, &Repository> = BTreeMap::new();
-        let elsewhere = self.signatures.as_ref().map(std::slice::from_ref);
-        for repository in elsewhere.map_or(repositories.to_vec(), |other| other.iter().collect()) {
+        for repository in repositories {
+            let repository = self.signatures.as_ref().unwrap_or(repository);
             distinct.entry(repository.place()).or_insert(repository);
         }
         let distinct: Vec<&Repository> = distinct.into_values().collect();
