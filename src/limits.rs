@@ -34,12 +34,12 @@ pub const STRING: usize = 4 * 1024;
 pub const REFERENCE: usize = 512;
 /// Layers of one `.sig` manifest: cosign refuses more (GHSA-95pr-fxf5-86gv).
 pub const SIG_LAYERS: usize = 1_000;
+/// Rounds of reading back what was pushed beside other writers: six that begin together need three or four.
+pub const SETTLE_ROUNDS: usize = 8;
 /// Referrers of one digest, in all pages and in the index that stands in for them: each may cost a request.
 pub const REFERRERS: usize = 1_000;
 /// Pages of a list of referrers: registries that have pages put dozens into one.
 pub const REFERRERS_PAGES: usize = 32;
-/// Rounds of reading back what was pushed beside other writers: six that begin together need three or four.
-pub const SETTLE_ROUNDS: usize = 8;
 /// Bytes of base64 that one signature takes at most when a response is sized in advance (P-521 DER is 139 bytes).
 pub const SIGNATURE_BASE64: usize = 200;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.

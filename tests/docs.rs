@@ -275,7 +275,10 @@ impl Sources {
                 if is("json") || is("txt") {
                     tests.push_str(&read(&path));
                 }
-            } else if below.starts_with("tests") || below.ends_with("tests.rs") {
+            } else if below.starts_with("tests")
+                || below.ends_with("tests.rs")
+                || below.parent().is_some_and(|folder| folder.ends_with("tests"))
+            {
                 let counts = is("rs") && !below.ends_with("docs.rs");
                 tests.push_str(&if counts { read(&path) } else { String::new() });
             } else if is("rs") && !below.ends_with("check.rs") {

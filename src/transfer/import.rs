@@ -3,7 +3,7 @@
 //! Two types keep the order: a [`Plan`] exists only when file and keys passed every check, and only a plan can be
 //! pushed ([`super::push`]). Nothing is pushed that is not signed by a key that the person gave.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -78,16 +78,6 @@ impl Plan {
     #[must_use]
     pub fn signature_count(&self) -> usize {
         self.counted().map(|signer| signer.payloads().len() + signer.statements().len()).sum()
-    }
-
-    /// How many repositories of each registry are pushed to.
-    #[must_use]
-    pub fn registries(&self) -> Vec<(&str, usize)> {
-        let mut registries: BTreeMap<&str, usize> = BTreeMap::new();
-        for repository in self.repositories() {
-            *registries.entry(repository.registry()).or_default() += 1;
-        }
-        registries.into_iter().collect()
     }
 
     /// Every repository that is pushed to, once.

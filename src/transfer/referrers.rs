@@ -72,13 +72,12 @@ pub fn merge(
         return Ok(None);
     }
     check_referrers_full(listed.count + 1, 0)?;
-    let broken = || no_index(subject);
-    let index = rewrite(bytes, entry.len(), broken, |name, value| {
+    let index = rewrite(bytes, entry.len(), no_index, |name, value| {
         if name != "manifests" {
             return Ok(None);
         }
         let texts: Option<Vec<&RawValue>> =
-            serde_json::from_str(value.get()).map_err(|error| broken().caused_by(error))?;
+            serde_json::from_str(value.get()).map_err(|error| no_index().caused_by(error))?;
         let texts = texts.iter().flatten().map(|text| text.get()).chain([entry.as_str()]);
         Ok(Some(format!("[{}]", texts.collect::<Vec<_>>().join(","))))
     })?;
@@ -90,7 +89,7 @@ pub fn merge(
 fn check_referrers_tag(standing: &Descriptor, bytes: &[u8], subject: &Digest) -> Result<Listed> {
     read_tag(standing, bytes, subject)?.ok_or_else(|| {
         let what = if standing.digest == *subject { "the image itself" } else { &standing.media_type };
-        no_index(subject).detail(format!("it holds {what}"))
+        no_index().detail(format!("it holds {what}"))
     })
 }
 
@@ -102,8 +101,8 @@ fn check_referrers_full(count: usize, size: usize) -> Result<()> {
     Err(Error::new(Check::ReferrersFull, "").detail(format!("{count} entries, {size} bytes")))
 }
 
-fn no_index(subject: &Digest) -> Error {
-    Error::new(Check::ReferrersTag, tag(subject))
+fn no_index() -> Error {
+    Error::new(Check::ReferrersTag, "")
         .detail("it was left as it is, so that the bundle cannot be found")
         .hint("delete that tag if nobody needs it, and run the same command again; or --attach sig")
 }
@@ -137,9 +136,9 @@ fn entry(manifest: &ManifestToPut<'_>) -> Result<String> {
         .or_else(|| text(members.get("artifactType")).filter(|text| !text.is_empty()))
         .or_else(|| text(config.as_ref().and_then(|config| config.get("mediaType"))));
     let descriptor = manifest.descriptor();
-    let mut out = String::from("{\"mediaType\":");
-    out.push_str(&quoted(&descriptor.media_type));
-    out.push_str(&format!(",\"digest\":\"{}\",\"size\":{}", descriptor.digest, descriptor.size));
+    let media_type = quoted(&descriptor.media_type);
+    let (digest, size) = (descriptor.digest, descriptor.size);
+    let mut out = format!("{{\"mediaType\":{media_type},\"digest\":\"{digest}\",\"size\":{size}");
     if let Some(annotations) = annotations {
         out.push_str(",\"annotations\":");
         out.push_str(annotations.get());

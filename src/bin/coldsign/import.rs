@@ -11,7 +11,7 @@ use coldsign::exit::Exit;
 use coldsign::files::Output;
 use coldsign::format::document::object;
 use coldsign::format::json::Value;
-use coldsign::format::reference::Reference;
+use coldsign::format::reference::Repository;
 use coldsign::response::Response;
 use coldsign::review::Review;
 use coldsign::sign;
@@ -46,14 +46,14 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     };
     let plan = Plan::check(response, wanted)?;
     say_checked(&plan, asked, request, &keys, console)?;
-    let station = Station::open(&asked.network, signatures.as_ref()).map_err(nothing_pushed)?;
+    let station = Station::open(&asked.network, signatures.clone()).map_err(nothing_pushed)?;
     let layout = place.as_deref().map(LayoutDir::open).transpose()?;
     let destinations: &dyn Destinations = match &layout {
         Some(layout) => layout,
         None => station.registries(),
     };
     let to = To { place: place.as_deref(), signatures: signatures.as_ref() };
-    let (outcome, said) = push(&plan, asked, destinations, &station, &to, console)?;
+    let (outcome, said) = push(&plan, asked, destinations, &station, console)?;
     if let Some(report) = report {
         report.write(report_chunks(&plan, &outcome))?;
     }
@@ -68,7 +68,7 @@ pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
 /// Where signatures go: a layout, or where the request says, or one repository for all.
 struct To<'a> {
     place: Option<&'a Path>,
-    signatures: Option<&'a Reference>,
+    signatures: Option<&'a Repository>,
 }
 
 /// Pushes, one line an image as it goes; the second result says whether all lines could be shown.
@@ -77,7 +77,6 @@ fn push<'p>(
     asked: &Import,
     destinations: &dyn Destinations,
     station: &Station,
-    to: &To<'_>,
     console: &mut dyn Console,
 ) -> Result<(Outcome<'p>, Result<()>)> {
     let mode = if asked.dry_run { Mode::DryRun } else { Mode::Push };
@@ -89,8 +88,9 @@ fn push<'p>(
             return;
         }
         said = bar.suspend(|| match &event {
-            Event::Writable if to.place.is_none() => say_writable(plan, to, console),
-            Event::Writable => Ok(()),
+            Event::Writable => {
+                station.registries().allowed().iter().try_for_each(|line| console.say(&shown(line)))
+            }
             Event::Row(row) => say_row(row, console),
             Event::ReadingBack(_) => Ok(()),
         });
@@ -102,18 +102,6 @@ fn push<'p>(
     });
     bar.finish_and_clear();
     Ok((outcome?, said))
-}
-
-/// `registry.example: login ok, push allowed on 23 repositories`
-fn say_writable(plan: &Plan, to: &To<'_>, console: &mut dyn Console) -> Result<()> {
-    let line = |registry: &str, count| {
-        let repositories = counted(count, "repository", "repositories");
-        format!("{}: login ok, push allowed on {repositories}", shown(registry))
-    };
-    if let Some(signatures) = to.signatures {
-        return console.say(&line(signatures.repository().registry(), 1));
-    }
-    plan.registries().into_iter().try_for_each(|(registry, count)| console.say(&line(registry, count)))
 }
 
 /// The digest of the request that was sent. Usage where the file is a response: it would be compared with itself.
@@ -225,9 +213,7 @@ fn say_done(
     let pushed = counted(pushed, "image", "images");
     console
         .say(&format!("done: {pushed} pushed, {unchanged} unchanged{failures}; read back and verified"))?;
-    if let (Some(into), _) | (None, Some(into)) =
-        (&asked.to, &to.signatures.map(|reference| reference.repository().to_string()))
-    {
+    if let (Some(into), _) | (None, Some(into)) = (&asked.to, &to.signatures.map(ToString::to_string)) {
         console.say(&format!("  into {}", shown(into)))?;
     }
     if failed > 0 {

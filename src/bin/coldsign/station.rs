@@ -1,7 +1,7 @@
 //! What the commands share that read or write registries: the client, how many requests are in flight, the end that
 //! Ctrl-C asks for, and how far it got.
 
-use std::env::{self, VarError};
+use std::env;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
-use coldsign::format::reference::Reference;
+use coldsign::format::reference::{Reference, Repository};
 use coldsign::transfer::flow::Flow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::SIGINT;
@@ -28,14 +28,13 @@ pub(crate) struct Station {
 
 impl Station {
     /// Opens no connection yet. `signatures` is where signatures are instead of beside their image.
-    pub(crate) fn open(network: &Network, signatures: Option<&Reference>) -> Result<Self> {
+    pub(crate) fn open(network: &Network, signatures: Option<Repository>) -> Result<Self> {
         let http = Http::new(Settings {
             plain_http: network.plain_http.clone(),
             ca: network.registry_ca.clone(),
             request: Duration::from_secs(network.request_timeout),
             connections: network.max_workers,
         })?;
-        let signatures = signatures.map(|reference| reference.repository().clone());
         let stop = Arc::new(AtomicBool::new(false));
         // The first Ctrl-C lets what is begun be finished, the second ends at once.
         flag::register_conditional_shutdown(SIGINT, INTERRUPTED_TWICE, stop.clone())
@@ -55,26 +54,24 @@ impl Station {
     }
 }
 
-/// Where signatures are instead of beside their image: as the flag says, else `COSIGN_REPOSITORY`, as cosign has it.
-/// Usage where it names more than a repository.
-pub(crate) fn signature_repository(flag: Option<&Reference>) -> Result<Option<Reference>> {
+/// The repository of `--signature-repository`, or cosign's `COSIGN_REPOSITORY`: where signatures are instead of beside
+/// their image. Usage where it has a tag or a digest.
+pub(crate) fn signature_repository(flag: Option<&Reference>) -> Result<Option<Repository>> {
     let reference = match (flag, env::var(COSIGN_REPOSITORY)) {
-        (Some(flag), _) => Some(flag.clone()),
+        (Some(reference), _) => reference.clone(),
         (None, Ok(text)) if !text.is_empty() => {
-            Some(Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?)
+            Reference::parse(&text).map_err(|error| error.within(COSIGN_REPOSITORY))?
         }
-        (None, Err(VarError::NotUnicode(_))) => {
+        (None, Err(env::VarError::NotUnicode(_))) => {
             return Err(Error::new(Check::ReferenceSyntax, COSIGN_REPOSITORY));
         }
-        (None, _) => None,
+        (None, _) => return Ok(None),
     };
-    match reference {
-        Some(reference) if reference.tag().is_some() || reference.digest().is_some() => {
-            let error = Error::new(Check::Usage, &reference);
-            Err(error.detail("a repository for signatures has neither tag nor digest"))
-        }
-        reference => Ok(reference),
+    if reference.tag().is_some() || reference.digest().is_some() {
+        return Err(Error::new(Check::Usage, reference)
+            .detail("signatures are in a repository: it has neither tag nor digest"));
     }
+    Ok(Some(reference.repository().clone()))
 }
 
 /// A bar for `length` things at a terminal, nothing elsewhere.

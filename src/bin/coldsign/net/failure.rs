@@ -10,6 +10,7 @@ use url::Url;
 
 use super::Settings;
 use super::agents::{CONNECT, IDLE};
+use super::names::Unresolved;
 
 /// A request without an answer.
 pub(super) struct Failure {
@@ -46,6 +47,9 @@ impl Failure {
             },
             ureq::Error::Rustls(error) => (Kind::Final, untrusted(&error, at, url)),
             ureq::Error::HostNotFound => (Kind::Unreached, reach(&format!("host not found: {peer}"))),
+            ureq::Error::Other(error) if error.is::<Unresolved>() => {
+                (Kind::Unreached, reach(&format!("host not found: {peer}")).caused_by(error))
+            }
             // Names the status or that there was none, never the proxy's address.
             ureq::Error::ConnectProxyFailed(why) => (Kind::Final, reach(&why)),
             ureq::Error::LargeResponseHeader(..) => {
@@ -93,8 +97,6 @@ fn interrupted(error: io::Error, at: &str, peer: &str) -> (Kind, Error) {
         | ErrorKind::NotConnected => {
             (Kind::Dropped, "connection dropped before the answer was whole".to_owned())
         }
-        // Looking a name up has no kind of error of its own.
-        _ if error.raw_os_error().is_none() => (Kind::Unreached, format!("host not found: {peer}")),
         _ => (Kind::Final, format!("connection to {peer} failed")),
     };
     (kind, Error::new(Check::RegistryReach, at).detail(why).caused_by(error))
@@ -122,6 +124,14 @@ fn untrusted(error: &rustls::Error, at: &str, url: &Url) -> Error {
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => refuse(format!("certificate of {host} has expired")),
+        // The verifier below has no name of its own for it.
+        rustls::Error::InvalidCertificate(CertificateError::Other(below))
+            if below.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            refuse(format!("certificate of {host} is an authority's own, which no server may show")).hint(
+                "make the registry a certificate with basicConstraints CA:FALSE, signed by that authority",
+            )
+        }
         rustls::Error::InvalidCertificate(_) => refuse(format!("certificate of {host} is not trusted")),
         rustls::Error::InvalidMessage(_) => refuse(format!("{authority} does not speak TLS"))
             .hint(format!("if it speaks plain HTTP: --plain-http {authority}")),

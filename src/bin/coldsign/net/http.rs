@@ -214,7 +214,7 @@ impl Http {
         let answered = match (request.body, request.method) {
             (Some((_, bytes)), _) => self.run(head.body(bytes), hop, left),
             // Without a length some servers wait for a body.
-            (None, Method::Post | Method::Put) => self.run(head.body(&[] as &[u8]), hop, left),
+            (None, Method::Post | Method::Put) => self.run(head.body::<&[u8]>(&[]), hop, left),
             (None, _) => self.run(head.body(()), hop, left),
         };
         let failed = |error: ureq::Error| {

@@ -1,8 +1,9 @@
 //! Host names: asked for once a minute, not once a request, and `localhost` is this machine whatever a server says.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -14,8 +15,16 @@ use ureq::unversioned::transport::NextTimeout;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     system: DefaultResolver,
-    known: Mutex<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    known: Mutex<Known>,
 }
+
+/// A name that the system could not look up: an I/O error without a kind of its own.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Unresolved(pub(super) io::Error);
+
+/// Host and port, since when, and what was found.
+type Known = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
 
 impl Resolver for Names {
     fn resolve(
@@ -41,7 +50,10 @@ impl Resolver for Names {
         {
             return Ok(self.addresses(addresses.iter().copied()));
         }
-        let found = self.system.resolve(uri, config, timeout)?;
+        let found = self.system.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(error) => ureq::Error::Other(Box::new(Unresolved(error))),
+            other => other,
+        })?;
         self.known().insert(key, (Instant::now(), found.iter().copied().collect()));
         Ok(found)
     }
@@ -54,7 +66,7 @@ impl Names {
         all
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, u16), (Instant, Vec<SocketAddr>)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,4 +80,40 @@ fn port(uri: &Uri) -> Option<u16> {
 }
 
 /// How long an answer is used: short enough to follow a registry that moves.
-const KEPT: Duration = Duration::from_mins(1);
+const KEPT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use ureq::Agent;
+
+    use super::*;
+
+    #[test]
+    fn loopback_is_never_asked_for() {
+        let names = Names::default();
+        let config = Agent::config_builder().build();
+        for (uri, addresses) in [
+            ("http://127.0.0.1:5000/", &["127.0.0.1:5000"][..]),
+            ("https://10.0.0.1/", &["10.0.0.1:443"]),
+            ("http://[::1]/", &["[::1]:80"]),
+            ("http://localhost:5000/", &["127.0.0.1:5000", "[::1]:5000"]),
+            ("https://LocalHost/", &["127.0.0.1:443", "[::1]:443"]),
+        ] {
+            let found = names.resolve(&uri.parse().unwrap(), &config, NextTimeout::default()).unwrap();
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), addresses, "{uri}");
+        }
+        assert!(names.known().is_empty(), "nothing was looked up");
+    }
+
+    #[test]
+    fn what_was_found_is_used_for_a_minute() {
+        let names = Names::default();
+        let config = Agent::config_builder().build();
+        let uri: Uri = "https://Registry.example/".parse().unwrap();
+        let known = vec!["192.0.2.1:443".parse().unwrap()];
+        let Some(now) = Instant::now().checked_sub(KEPT / 2) else { return };
+        names.known().insert(("registry.example".to_owned(), 443), (now, known.clone()));
+        let found = names.resolve(&uri, &config, NextTimeout::default()).unwrap();
+        assert_eq!(found[..], known);
+    }
+}

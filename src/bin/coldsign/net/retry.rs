@@ -133,7 +133,7 @@ fn chance() -> f64 {
 }
 
 /// The longest that a registry may ask us to wait.
-pub(super) const RETRY_AFTER: Duration = Duration::from_mins(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The longest pause that nobody asked for.
 const LONGEST: Duration = Duration::from_secs(10);
 /// The most by which those who wait for one registry are spread.
@@ -193,10 +193,10 @@ mod tests {
         let gates = Gates::default();
         assert_eq!(gates.closed(|| unreachable!("nobody asked")), None);
         let now = Instant::now();
-        gates.close("https://a", now + Duration::from_mins(2));
-        gates.close("https://a", now + Duration::from_mins(1));
+        gates.close("https://a", now + Duration::from_secs(120));
+        gates.close("https://a", now + Duration::from_secs(60));
         gates.close("https://past", now);
-        assert!(gates.closed(|| "https://a".to_owned()).unwrap() > Duration::from_mins(1));
+        assert!(gates.closed(|| "https://a".to_owned()).unwrap() > Duration::from_secs(60));
         assert_eq!(gates.closed(|| "https://b".to_owned()), None);
         assert_eq!(gates.closed(|| "https://past".to_owned()), None);
     }

@@ -87,7 +87,7 @@ mod tests {
         Settings {
             plain_http: plain_http.iter().map(ToString::to_string).collect(),
             ca: ca.then(|| PathBuf::from("ca.pem")),
-            request: Duration::from_mins(5),
+            request: Duration::from_secs(300),
             connections: 10,
         }
     }

@@ -39,7 +39,7 @@ pub(crate) struct Session {
     /// By origin, what it asked for when it last said 401.
     asked: RwLock<HashMap<String, Asked>>,
     /// By origin and repository.
-    logins: Mutex<HashMap<(String, String), Arc<Mutex<Logins>>>>,
+    logins: Mutex<HashMap<(String, String), SharedLogins>>,
 }
 
 /// Who asks: a repository of the registry at an origin, and what for.
@@ -62,6 +62,8 @@ struct Logins {
     pull: Option<Login>,
     pull_push: Option<Login>,
 }
+
+type SharedLogins = Arc<Mutex<Logins>>;
 
 /// A value of `Authorization` while it is good.
 struct Login {
@@ -87,7 +89,7 @@ impl Session {
     /// request is not looked at. A URL on another origin than the registry's gets none. A 401 after that is
     /// REGISTRY-LOGIN and names the file of credentials, a 403 REGISTRY-DENIED; every other status is handed over.
     ///
-    /// Errors: those of [`Http::send`]; REGISTRY-LOGIN, REGISTRY-DENIED, REGISTRY-REALM, REGISTRY-CREDENTIALS;
+    /// Errors: those of [`Http::send`] and of `Settings::origin`; REGISTRY-LOGIN, REGISTRY-DENIED, REGISTRY-REALM, REGISTRY-CREDENTIALS;
     /// REGISTRY-ANSWER of a token service.
     pub(crate) fn send(
         &self,
@@ -106,7 +108,7 @@ impl Session {
         loop {
             let authorization = login.as_ref().map(|login| login.as_str());
             let answer = self.http.send(&Request { authorization, ..request.clone() })?;
-            let answer = conceal(answer, authorization.and_then(|value| value.split(' ').nth(1)));
+            let answer = conceal(answer, authorization.map(secret_of).as_slice());
             self.check_registry_denied(&place, &answer)?;
             if answer.status != 401 {
                 return Ok(answer);
@@ -118,21 +120,15 @@ impl Session {
             }
             // A token that was refused is got anew, once.
             refused += u8::from(login.is_some());
-            if refused > 1 {
-                return Err(self.login_refused(&place, &answer));
-            }
-            let asked = match Asked::read(answer.all("www-authenticate"), &origin)? {
-                Some(asked) => asked,
-                None => {
-                    return Err(self
-                        .login_refused(&place, &answer)
-                        .detail("it asks for neither a password nor a token"));
+            let next = match Asked::read(answer.all("www-authenticate"), &origin)? {
+                Some(asked) if refused < 2 => {
+                    self.remember(&origin, &asked);
+                    self.login(&place, &asked, login.as_ref())?
                 }
+                _ => None,
             };
-            self.remember(&origin, &asked);
-            let next = self.login(&place, &asked, login.as_ref())?;
             if next.is_none() || next == login {
-                return Err(self.login_refused(&place, &answer));
+                return Err(self.registry_refused_login(&place, &answer));
             }
             login = next;
         }
@@ -151,7 +147,7 @@ impl Session {
 
     /// The logins of a repository; of the others those that nobody uses at this moment are forgotten when there are
     /// many: memory does not grow with the repositories of a run.
-    fn logins_of(&self, place: &Place<'_>) -> Arc<Mutex<Logins>> {
+    fn logins_of(&self, place: &Place<'_>) -> SharedLogins {
         let mut all = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (place.origin.to_string(), place.repository.path().to_owned());
         if all.len() >= REPOSITORIES && !all.contains_key(&key) {
@@ -210,51 +206,63 @@ impl Session {
             accept: Some("application/json"),
             body: None,
             authorization: None,
-            limit: TOKEN_ANSWER,
+            limit: limits::HTTP_ERROR,
             redirects: false,
         };
-        let secret = match credential {
+        let secrets = match credential {
             Some(Credential::Identity(token)) => {
                 form = refresh_form(service, &scope, token);
                 request.method = Method::Post;
                 request.body = Some(("application/x-www-form-urlencoded", form.as_bytes()));
-                Some(token.as_str())
+                let encoded = form.rsplit('=').next().unwrap_or_default();
+                [token.as_str(), encoded]
             }
             Some(Credential::Password { user, password }) => {
                 request.url = token_url(realm, service, &scope);
                 authorization = basic(user, password);
                 request.authorization = Some(&authorization);
-                Some(password.as_str())
+                [password.as_str(), secret_of(&authorization)]
             }
             None => {
                 request.url = token_url(realm, service, &scope);
-                None
+                [""; 2]
             }
         };
-        let answer = conceal(self.http.send(&request)?, secret);
-        self.check_registry_denied(place, &answer)?;
+        let answer = conceal(self.http.send(&request)?, &secrets);
         check_registry_realm_redirect(&answer)?;
         let of_no_use = |why: &str| Error::new(Check::RegistryAnswer, shown(realm)).detail(why);
-        match answer.status {
-            200 => read_token(&Zeroizing::new(answer.body), asked_at).map_err(of_no_use),
-            // 400 says of a refresh token that it is not good (RFC 6749 5.2).
-            400 if request.method == Method::Post => Err(self.login_refused(place, &answer)),
-            401 => Err(self.login_refused(place, &answer)),
+        match (answer.status, credential) {
+            (200, _) => read_token(&Zeroizing::new(answer.body), asked_at).map_err(of_no_use),
+            // Some services say 403 of a wrong password, OAuth 2 says 400 of a wrong refresh token (RFC 6749 5.2).
+            (401 | 403, _) | (400, Some(Credential::Identity(_))) => {
+                Err(self.login_refused(place, &format!("{}, from {}", said(&answer), shown(realm))))
+            }
             _ => Err(of_no_use(&said(&answer))),
         }
     }
 
-    /// REGISTRY-LOGIN, for a 401 that nothing is left to answer with.
-    fn login_refused(&self, place: &Place<'_>, answer: &Answer) -> Error {
+    /// REGISTRY-LOGIN, for a refusal that nothing is left to answer with; `words` are those of who refused.
+    fn login_refused(&self, place: &Place<'_>, words: &str) -> Error {
         let registry = place.repository.registry();
-        let error = Error::new(Check::RegistryLogin, registry).detail(place.said(answer));
         let found = self.credentials.find(registry, place.repository.path());
         let credentials = found.map_or_else(|_| "cannot be read".to_owned(), |found| found.place);
-        let mut error = error.detail(format!("credentials: {credentials}"));
-        if answer.all("www-authenticate").any(|header| header.contains("insufficient_scope")) {
-            error = error.detail(format!("they do not allow to {}", place.scope.words()));
+        Error::new(Check::RegistryLogin, registry)
+            .detail(words)
+            .detail(format!("credentials: {credentials}"))
+            .hint(format!("docker login {registry}, then run the same command again"))
+    }
+
+    /// REGISTRY-LOGIN, for a 401 of the registry itself, and why there is no other try.
+    fn registry_refused_login(&self, place: &Place<'_>, answer: &Answer) -> Error {
+        let error = self.login_refused(place, &place.said(answer));
+        let headers = || answer.all("www-authenticate");
+        match Asked::read(headers(), place.origin) {
+            Ok(None) => error.detail("it asks for neither a password nor a token"),
+            _ if headers().any(|header| header.contains("insufficient_scope")) => {
+                error.detail(format!("the login does not allow to {}", place.scope.words()))
+            }
+            _ => error,
         }
-        error.hint(format!("docker login {registry}, then run the same command again"))
     }
 
     /// REGISTRY-DENIED: the registry allows what is asked of it.
@@ -392,15 +400,19 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The answer without its body if that repeats a secret: nothing of it gets into a message.
-fn conceal(mut answer: Answer, secret: Option<&str>) -> Answer {
-    let repeats = |secret: &str| {
-        !secret.is_empty() && answer.body.windows(secret.len()).any(|part| part == secret.as_bytes())
-    };
-    if answer.status >= 400 && secret.is_some_and(repeats) {
+/// The answer without its body if that repeats a secret, as it is or in JSON: nothing of it gets into a message.
+fn conceal(mut answer: Answer, secrets: &[&str]) -> Answer {
+    if answer.status >= 400 && repeats(&answer.body, secrets) {
         answer.body = Vec::new();
     }
     answer
+}
+
+fn repeats(body: &[u8], secrets: &[&str]) -> bool {
+    let words = words(0, body);
+    secrets.iter().filter(|secret| !secret.is_empty()).any(|secret| {
+        words.contains(secret) || body.windows(secret.len()).any(|part| part == secret.as_bytes())
+    })
 }
 
 /// REGISTRY-REALM: a token service is a URL without a user in it, and speaks https unless the registry does not.
@@ -417,7 +429,7 @@ fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url> {
     match url.scheme() {
         "https" => {}
         "http" if origin.scheme() == "http" => {}
-        _ => return refuse("the token service of a registry with https has to speak https", &at),
+        _ => return refuse("a token service speaks https, or as little as its registry", &at),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("a token service's URL has no user in it", &at);
@@ -460,7 +472,7 @@ fn token_url(realm: &Url, service: Option<&str>, scope: &str) -> Url {
     url
 }
 
-/// distribution, "Token Authentication: OAuth2".
+/// distribution, "Token Authentication: `OAuth2`".
 fn refresh_form(service: Option<&str>, scope: &str, token: &str) -> Zeroizing<String> {
     // Room for all of it: a buffer that grows would leave copies behind.
     let room = 3 * (token.len() + scope.len() + service.map_or(0, str::len)) + 128;
@@ -480,6 +492,11 @@ fn basic(user: &str, password: &str) -> Zeroizing<String> {
     value.push_str("Basic ");
     STANDARD.encode_string(&*pair, &mut value);
     value
+}
+
+/// What of a value of `Authorization` nobody may see: all but the scheme.
+fn secret_of(authorization: &str) -> &str {
+    authorization.split_once(' ').map_or(authorization, |(_, secret)| secret)
 }
 
 /// A token service's answer (distribution, "Token Authentication Specification"; RFC 6749 5.1).
@@ -503,7 +520,7 @@ fn read_token(body: &[u8], asked_at: Instant) -> Result<Login, &'static str> {
         return Err("the token service's token is too long, or no text that a header takes");
     }
     let seconds = answer.expires_in.and_then(|seconds| seconds.as_u64()).unwrap_or_default();
-    let life = Duration::from_secs(seconds.clamp(60, 24 * 60 * 60)) - MARGIN;
+    let life = Duration::from_secs(seconds.clamp(60, 24 * 60 * 60)).saturating_sub(MARGIN);
     let mut value = Zeroizing::new(String::with_capacity(7 + token.len()));
     value.push_str("Bearer ");
     value.push_str(&token);
@@ -521,8 +538,6 @@ fn shown(url: &Url) -> String {
     url.to_string()
 }
 
-/// Bytes of a token service's answer.
-const TOKEN_ANSWER: usize = 64 * 1024;
 /// Bytes of a token: servers take headers of 8 to 32 KiB in all.
 const TOKEN: usize = 16 * 1024;
 /// A token is not sent any more when so little of its time is left.
@@ -731,6 +746,20 @@ mod tests {
         assert_eq!(words(403, long.as_bytes()).chars().count(), 2 * WORDS);
         assert_eq!(words(403, &b"[".repeat(60_000)), "403 forbidden");
         assert_eq!(words(403, b"{\"message\":\"\xff\"}"), "403 forbidden");
+    }
+
+    #[test]
+    fn secrets_that_are_sent_back_are_not_shown() {
+        let body = |text: &str| format!(r#"{{"message":"you said {text}"}}"#).into_bytes();
+        for echo in ["a/b", r"a\/b", r"\u0061/b", "xa/by"] {
+            assert!(repeats(&body(echo), &["", "a/b"]), "{echo}");
+        }
+        assert!(repeats(b"<p>a/b</p>", &["a/b", "a%2Fb"]));
+        assert!(repeats(b"<p>a%2Fb</p>", &["a/b", "a%2Fb"]));
+        for (other, secrets) in [("a-b", &["a/b", ""][..]), ("a/b", &["", ""]), ("a/b", &[])] {
+            assert!(!repeats(&body(other), secrets), "{other}");
+        }
+        assert_eq!(secret_of(&basic("u", "p")), "dTpw");
     }
 
     #[test]

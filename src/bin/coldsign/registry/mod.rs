@@ -138,6 +138,7 @@ impl Destinations for Registries {
     fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
         let mut distinct: BTreeMap<String, &Repository> = BTreeMap::new();
         for repository in repositories {
+            let repository = self.signatures.as_ref().unwrap_or(repository);
             distinct.entry(repository.place()).or_insert(repository);
         }
         let distinct: Vec<&Repository> = distinct.into_values().collect();
@@ -173,6 +174,8 @@ impl Destinations for Registries {
 
     fn settle(&self) -> Result<bool> {
         self.settling.wait();
+        // What has to be put again after this was lost, whatever was answered to it.
+        lock(&self.blobs).clear();
         Ok(true)
     }
 }

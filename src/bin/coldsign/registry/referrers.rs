@@ -61,13 +61,15 @@ pub(super) fn put(
         return Ok(None);
     }
     let read = Instant::now();
-    let tag = Target::Tag(referrers::tag(&subject.digest));
-    let standing = endpoints.manifest(&tag)?;
+    let tag = referrers::tag(&subject.digest);
+    let place = || format!("{}:{tag}", endpoints.repository());
+    let target = Target::Tag(tag.clone());
+    let standing = endpoints.manifest(&target)?;
     let standing = standing.as_ref().map(|found| (&found.descriptor, found.bytes.as_slice()));
-    let merged = referrers::merge(standing, &subject.digest, manifest)
-        .map_err(|error| error.within(endpoints.repository()))?;
+    let merged =
+        referrers::merge(standing, &subject.digest, manifest).map_err(|error| error.within(place()))?;
     let Some(index) = merged else { return Ok(None) };
-    endpoints.put_manifest(&tag, OCI_INDEX, &index)?;
+    endpoints.put_manifest(&target, OCI_INDEX, &index)?;
     Ok(Some(read))
 }
 

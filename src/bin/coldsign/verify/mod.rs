@@ -26,7 +26,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
     let signatures = station::signature_repository(asked.signature_repository.as_ref())?;
-    let station = Station::open(&asked.network, signatures.as_ref())?;
+    let station = Station::open(&asked.network, signatures)?;
     let registries = station.registries();
     let mut images = match &asked.from {
         Some(from) => Images::of_file(from, &asked.images)?,

@@ -83,6 +83,17 @@ fn certificates_are_for_their_host_and_time() {
 }
 
 #[test]
+fn an_authoritys_own_certificate_is_no_servers() {
+    let server = secure("self.pem", |_| Reply::ok(""));
+    let settings = Settings { ca: Some(fixture("self.pem")), ..settings() };
+    let (check, shown) = refused(client(settings).send(&get(&https(&server, "/v2/"))));
+    assert_eq!(check, Check::RegistryReach);
+    assert!(shown.contains("certificate of 127.0.0.1 is an authority's own"), "{shown}");
+    assert!(shown.contains("hint: ") && shown.contains("CA:FALSE"), "{shown}");
+    assert!(server.seen().is_empty());
+}
+
+#[test]
 fn a_server_without_tls_is_named_as_such() {
     // What Go's server says to a TLS hello begins with HTTP; the script is asked for what looks like no request.
     let server = Server::start_with(
