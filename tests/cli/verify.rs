@@ -271,10 +271,13 @@ fn report_as_junit() {
     assert_eq!(self::elements(&xml).iter().filter(|(element, _)| element == "testcase").count(), 4);
 }
 
-/// The elements of a document in their order, with their attributes as written. Fails unless it is well-formed: one
+/// Its name, and its attributes as they are written.
+type Element = (String, BTreeMap<String, String>);
+
+/// The elements of a document in their order. Fails unless it is well-formed: one
 /// root, every element ended in its turn, no attribute twice, only entities that XML knows, nothing but printable ASCII.
 #[track_caller]
-fn elements(xml: &str) -> Vec<(String, BTreeMap<String, String>)> {
+fn elements(xml: &str) -> Vec<Element> {
     assert!(xml.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{xml}");
     let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("a declaration");
     let text = |text: &str| {
@@ -284,7 +287,7 @@ fn elements(xml: &str) -> Vec<(String, BTreeMap<String, String>)> {
             assert!(matches!(entity, Some("amp" | "lt" | "gt" | "quot")), "{text}");
         }
     };
-    let (mut found, mut open): (Vec<(String, BTreeMap<String, String>)>, Vec<String>) = Default::default();
+    let (mut found, mut open) = (Vec::<Element>::new(), Vec::<String>::new());
     while let Some((before, tag)) = rest.split_once('<') {
         text(before);
         assert!(!open.is_empty() || before.trim().is_empty(), "text outside: {before}");
