@@ -214,7 +214,7 @@ impl Place for Remote<'_> {
         let error = Error::new(Check::TagChanged, reference);
         Err(error
             .detail(format!("at first {}", picked.descriptor.digest))
-            .detail(format!("then     {now}"))
+            .detail(format!("then {now}"))
             .hint("export again"))
     }
 }
