@@ -182,6 +182,9 @@ impl Destinations for Registries {
 
 /// A refusal before the first push, with what was asked where it does not say so itself.
 fn asked(error: Error, count: usize) -> Error {
+    if error.check() == Check::RegistryDenied {
+        return error.detail("nothing was pushed"); // it names its one repository and what was asked of it
+    }
     let repositories = counted(count, "repository", "repositories");
     let says = error.details().any(|line| line.starts_with("asked: "));
     let error = if says { error } else { error.detail(format!("asked: pull and push, {repositories}")) };
