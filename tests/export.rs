@@ -149,7 +149,7 @@ fn names() {
         (&["oci:single:v2", "--as", "registry.example/app:1"], 11, "IMAGE-ABSENT"),
         (&["oci:absent", "--as", "registry.example/app:1"], 1, "FILE-READ"),
         (&["oci:tars", "--as", "registry.example/app:1"], 22, "SOURCE-KIND"),
-        (&["registry.example/app:1", "--as", "registry.example/app:1"], 2, "SOURCE-SYNTAX"),
+        (&["./single", "--as", "registry.example/app:1"], 2, "SOURCE-SYNTAX"),
         (&["oci:single", "oci:index", "--as", "registry.example/app:1"], 2, "USAGE"),
         (&["oci:single", "oci:index", "--identity", "registry.example/app:1"], 2, "USAGE"),
         (&[], 2, "LIST-EMPTY"),
