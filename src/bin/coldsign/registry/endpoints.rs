@@ -290,7 +290,13 @@ pub(super) fn check_registry_redirect(origin: &Url, base: &Url, target: &str) ->
 /// An answer that is neither what was asked for nor its absence, with the registry's words.
 pub(super) fn refused(answer: &Answer, method: Method, url: &Url) -> Error {
     let check = if answer.status == 405 { Check::RegistryDenied } else { Check::RegistryAnswer };
-    Error::new(check, described(method, url)).detail(auth::said(answer))
+    let error = Error::new(check, described(method, url)).detail(auth::said(answer));
+    // Go, nginx and Apache all say so, each in its own words, to whoever speaks plain HTTP where TLS is spoken.
+    let wants_tls = answer.status == 400 && String::from_utf8_lossy(&answer.body).contains("HTTPS");
+    match url.scheme() {
+        "http" if wants_tls => error.hint("it speaks TLS: --registry-ca FILE, without --plain-http"),
+        _ => error,
+    }
 }
 
 /// REGISTRY-ANSWER: an answer of the right status that cannot be used.
