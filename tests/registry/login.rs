@@ -126,7 +126,8 @@ fn every_place_of_credentials() {
     ends(trip.verify(&[]), 0, "");
     // A helper, which says what it was asked for, or that it has nothing, or something that nobody must see.
     let answers = json!({"ServerURL": host, "Username": USER, "Secret": PASSWORD});
-    let helper = format!("#!/bin/sh\nread -r server\n[ \"$server\" = \"{host}\" ] && printf '%s' '{answers}'\n");
+    let helper =
+        format!("#!/bin/sh\nread -r server\n[ \"$server\" = \"{host}\" ] && printf '%s' '{answers}'\n");
     let absent = "#!/bin/sh\necho 'credentials not found in native keychain'; exit 1\n";
     let broken = format!("#!/bin/sh\necho '{PASSWORD}'; echo '{PASSWORD}' >&2; exit 1\n");
     for (name, script) in [("good", helper.as_str()), ("absent", absent), ("broken", &broken)] {
