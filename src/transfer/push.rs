@@ -133,7 +133,7 @@ pub struct Outcome<'p> {
 pub struct Failures<'o> {
     /// How many images failed by it.
     pub images: usize,
-    /// The errors, one a digest, in the order of the request.
+    /// The errors, in the order of the request: of an image the first, and none that several share twice.
     pub errors: Vec<&'o Error>,
 }
 
@@ -172,7 +172,7 @@ impl Row {
         if let Tag::Moved(moved) = &self.tag {
             let warning = Error::new(Check::TagMoved, &moved.name)
                 .detail(format!("signed {}", self.digest))
-                .detail(format!("now {}", moved.now));
+                .detail(format!("now is {}", moved.now));
             let done = match self.status {
                 Status::Pushed => "pushed for the digest that was signed",
                 Status::Unchanged => "the digest that was signed has its signatures",
@@ -632,8 +632,8 @@ impl Outcome<'_> {
                     failures.push(Failures { images: 0, errors: Vec::new() });
                     kinds.len() - 1
                 });
-                let Some(failures) = failures.get_mut(at) else { continue };
-                failures.images += usize::from(counted.insert(at));
+                let Some(failures) = failures.get_mut(at).filter(|_| counted.insert(at)) else { continue };
+                failures.images += 1;
                 if listed.insert(place) {
                     failures.errors.push(error);
                 }

@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use crate::registry::{
-    Asked, Fault, Held, Location, Manners, OCI_INDEX, OCI_MANIFEST, Registry, Reply, signature_tag,
+    Asked, Fault, Held, Location, Manners, OCI_INDEX, OCI_MANIFEST, Registry, Reply, is_like, signature_tag,
 };
 use crate::support::Outcome;
-use crate::trip::{Trip, together};
+use crate::trip::{Trip, release, second, together};
 
 /// Always.
 const ALWAYS: RangeInclusive<usize> = 1..=usize::MAX;
@@ -42,8 +42,13 @@ impl Scenario {
         self
     }
 
-    fn inject(&self, registry: &Registry) {
-        registry.on(self.method, self.pattern, self.times.clone(), self.fault.clone());
+    /// The pattern, in this repository instead of `app0`.
+    fn pattern(&self, repository: usize) -> String {
+        self.pattern.replace("app0", &format!("app{repository}"))
+    }
+
+    fn inject(&self, registry: &Registry, repository: usize) {
+        registry.on(self.method, &self.pattern(repository), self.times.clone(), self.fault.clone());
     }
 
     #[track_caller]
@@ -135,28 +140,31 @@ fn export_of_a_registry_that_goes_wrong() {
             (0, ""),
         ),
     ]);
-    together(scenarios, |scenario| {
-        let trip = Trip::unsigned(Registry::start(), 1);
-        looping(&trip.registry);
-        scenario.inject(&trip.registry);
-        let outcome = trip.export("request.tar").args(scenario.arguments).run();
+    let trip = Trip::unsigned(Registry::start(), scenarios.len());
+    looping(&trip.registry);
+    together(scenarios.into_iter().enumerate(), |(n, scenario)| {
+        let (repository, first, second) =
+            (format!("app{n}"), format!("first{n}.tar"), format!("second{n}.tar"));
+        scenario.inject(&trip.registry, *n);
+        let outcome = trip.export_one(*n, &first).args(scenario.arguments).run();
         scenario.ends(&outcome);
-        never_again(scenario, &trip.registry.asked());
-        if scenario.exit != 0 {
-            trip.station.no_file("request.tar");
-            trip.registry.well();
-            trip.export("request.tar").expect(0);
+        never_again(scenario, *n, &trip.registry.asked_of(&repository));
+        trip.registry.well_in(&repository);
+        let again = trip.export_one(*n, &second).expect(0);
+        if scenario.exit == 0 {
+            let said = again.stderr_text().replace(&second, &first);
+            assert_eq!(said, outcome.stderr_text(), "what was tried again is not worth a word");
         } else {
-            assert_eq!(outcome.stderr_text().lines().filter(|line| line.contains("retr")).count(), 0);
+            trip.station.no_file(&first);
         }
     });
 }
 
 /// A request that timed out is not sent again in this run.
-fn never_again(scenario: &Scenario, asked: &[Asked]) {
+fn never_again(scenario: &Scenario, repository: usize, asked: &[Asked]) {
     if scenario.check == "REGISTRY-TIMEOUT" {
         let fits = |asked: &&Asked| {
-            asked.method == scenario.method && crate::registry::is_like(scenario.pattern, asked.path())
+            asked.method == scenario.method && is_like(&scenario.pattern(repository), asked.path())
         };
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         asked.iter().filter(fits).for_each(|asked| *seen.entry(&asked.target).or_default() += 1);
@@ -225,15 +233,15 @@ fn import_into_a_registry_that_goes_wrong() {
     together(scenarios, |scenario| {
         let trip = Trip::new();
         looping(&trip.registry);
-        trip.station.sign("request.tar", &["--key", "second"], "second.tar");
+        trip.sign(&second(), "second.tar");
         trip.station.coldsign().args(["import", "second.tar", "--key", "second.pub"]).expect(0);
         let before = trip.registry.held("app0");
         trip.registry.asked();
-        scenario.inject(&trip.registry);
+        scenario.inject(&trip.registry, 0);
         let outcome = trip.import(scenario.arguments).run();
         scenario.ends(&outcome);
         let asked = trip.registry.asked();
-        never_again(scenario, &asked);
+        never_again(scenario, 0, &asked);
         if scenario.exit == 50 {
             outcome.says("nothing was pushed");
         }
@@ -292,10 +300,10 @@ fn import_of_bundles_into_a_registry_that_goes_wrong() {
     let scenarios = with_api.map(|scenario| (200, scenario)).into_iter();
     together(scenarios.chain(with_tag.map(|scenario| (404, scenario))), |(referrers, scenario)| {
         let trip = Trip::with(Manners { referrers: *referrers, ..Manners::default() }, 1);
-        scenario.inject(&trip.registry);
+        scenario.inject(&trip.registry, 0);
         let outcome = trip.import(&["--attach", "bundle"]).args(scenario.arguments).run();
         scenario.ends(&outcome);
-        never_again(scenario, &trip.registry.asked());
+        never_again(scenario, 0, &trip.registry.asked());
         trip.registry.well();
         if scenario.exit != 0 {
             assert_eq!(trip.bundles(0), 0);
@@ -320,16 +328,18 @@ fn verify_at_a_registry_that_goes_wrong() {
         s("no such .sig", sig, ALWAYS, Fault::status(404), (10, "SIG-ABSENT")),
         s("405", sig, ALWAYS, Fault::status(405), (50, "REGISTRY-DENIED")),
     ]);
-    together(scenarios, |scenario| {
-        let trip = Trip::imported("sig");
-        looping(&trip.registry);
-        scenario.inject(&trip.registry);
-        let outcome = trip.verify(scenario.arguments).run();
+    let trip = Trip::imported("sig");
+    (1..scenarios.len()).for_each(|n| trip.copy(n));
+    looping(&trip.registry);
+    together(scenarios.into_iter().enumerate(), |(n, scenario)| {
+        let repository = format!("app{n}");
+        scenario.inject(&trip.registry, *n);
+        let outcome = trip.verify_one(*n, scenario.arguments).run();
         scenario.ends(&outcome);
         assert_eq!(outcome.stdout_bytes().is_empty(), scenario.exit != 0, "{scenario:?}\n{outcome}");
-        never_again(scenario, &trip.registry.asked());
-        trip.registry.well();
-        trip.verify(&[]).expect(0);
+        never_again(scenario, *n, &trip.registry.asked_of(&repository));
+        trip.registry.well_in(&repository);
+        trip.verify_one(*n, &[]).expect(0);
     });
 }
 
@@ -356,7 +366,7 @@ fn a_neighbour_that_goes_wrong_unmakes_nothing() {
     ];
     together(scenarios, |scenario| {
         let trip = Trip::imported("bundle");
-        scenario.inject(&trip.registry);
+        scenario.inject(&trip.registry, 0);
         scenario.ends(&trip.verify(scenario.arguments).run());
         trip.registry.well();
         trip.verify(&[]).expect(0);
@@ -364,7 +374,7 @@ fn a_neighbour_that_goes_wrong_unmakes_nothing() {
             return; // the payload of a `.sig` is a blob as well
         }
         trip.import(&["--attach", "sig"]).expect(0);
-        scenario.inject(&trip.registry);
+        scenario.inject(&trip.registry, 0);
         trip.verify(scenario.arguments).expect(0);
     });
 }
@@ -376,7 +386,7 @@ fn referrers_in_pages_are_all_looked_at() {
         let registry = Registry::with(Manners { page, ..Manners::default() });
         let trip = Trip::unsigned(registry, 1);
         trip.export("request.tar").expect(0);
-        trip.station.sign("request.tar", &["--key", "release"], "response.tar");
+        trip.sign(&release(), "response.tar");
         for n in 0..4 {
             let other = json!({
                 "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "application/x-other",
@@ -522,7 +532,7 @@ fn a_strangers_bundle_that_hides_ours_is_named() {
     for referrers in [200, 404] {
         let trip = Trip::with(Manners { referrers, ..Manners::default() }, 1);
         trip.import(&[]).expect(0).never("BUNDLE-HIDES-SIG");
-        trip.station.sign("request.tar", &["--key", "second"], "second.tar");
+        trip.sign(&second(), "second.tar");
         let second = ["import", "second.tar", "--key", "second.pub", "--attach", "bundle"];
         trip.station.coldsign().args(second).expect(0);
         trip.import(&[]).expect(0).warning("BUNDLE-HIDES-SIG").says("--attach both");
@@ -536,7 +546,7 @@ fn a_strangers_bundle_that_hides_ours_is_named() {
 fn a_foreign_layer_that_crashes_cosign_is_named() {
     for (log, crashes) in [("{}", true), (" null ", true), ("", false)] {
         let trip = Trip::new();
-        trip.station.sign("request.tar", &["--key", "second"], "second.tar");
+        trip.sign(&second(), "second.tar");
         trip.station.coldsign().args(["import", "second.tar", "--key", "second.pub"]).expect(0);
         let tag = signature_tag(&trip.images[0]);
         let mut manifest: Value = serde_json::from_slice(&trip.registry.read("app0", &tag).unwrap()).unwrap();

@@ -2,6 +2,8 @@
 //! and a run that finds everything there writes nothing.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -21,8 +23,10 @@ fn signalled(
     let fault = {
         let (process, sent) = (process.clone(), sent.clone());
         Fault::meanwhile(move || {
-            kill_process(*process.wait(), signal).unwrap();
+            let process = *process.wait();
             sent.get_or_init(|| ());
+            kill_process(process, signal).unwrap();
+            arrived(process, signal);
         })
     };
     trip.registry.on(at.0, at.1, n..=n, fault);
@@ -31,6 +35,21 @@ fn signalled(
     let outcome = running.finish();
     trip.registry.well();
     (outcome, sent.get().is_some())
+}
+
+/// Waits until one of the program's threads has taken the signal: on a busy machine that takes a while.
+fn arrived(process: Pid, signal: Signal) {
+    let bit = 1_u64 << (signal.as_raw() - 1);
+    let is_pending = || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+        pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & bit != 0)
+    };
+    while is_pending() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // Taken, but the handler may not have run to its end.
+    thread::sleep(Duration::from_millis(10));
 }
 
 /// A second run: everything is there, and nothing is brought.

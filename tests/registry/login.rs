@@ -10,14 +10,14 @@ use serde_json::json;
 
 use crate::registry::{Asked, Auth, Fault, IDENTITY, Manners, PASSWORD, Registry, Reply, TOKEN, USER};
 use crate::support::{Outcome, Run};
-use crate::trip::{Trip, together};
+use crate::trip::{Trip, release, together};
 
 /// A trip to a registry with this login, exported and signed by a person who may.
 fn trip(auth: Auth) -> Trip {
     let trip = Trip::unsigned(Registry::with(Manners { auth, ..Manners::default() }), 1);
     log_in(&trip, USER, PASSWORD);
     seen(&trip.export("request.tar").expect(0));
-    trip.station.sign("request.tar", &["--key", "release"], "response.tar");
+    trip.sign(&release(), "response.tar");
     trip.registry.asked();
     trip
 }
@@ -213,7 +213,7 @@ fn a_token_service_that_goes_wrong() {
     let json = |text: String| Fault::Answer(Reply::new(200).body("application/json", text));
     let scenarios = [
         ("401", Fault::status(401), "REGISTRY-LOGIN"),
-        ("403", Fault::status(403), "REGISTRY-DENIED"),
+        ("403", Fault::status(403), "REGISTRY-LOGIN"),
         ("500", Fault::status(500), "REGISTRY-ANSWER"),
         ("no JSON", json("canary".to_owned()), "REGISTRY-ANSWER"),
         ("no token", json("{}".to_owned()), "REGISTRY-ANSWER"),

@@ -14,9 +14,6 @@ mod places;
 mod refusals;
 #[path = "../support/registry.rs"]
 mod registry;
-#[path = "../cli/station.rs"]
-#[expect(dead_code, reason = "made for the tests of the command line, of which a part is used here")]
-mod station;
 #[path = "../support/mod.rs"]
 mod support;
 mod trip;

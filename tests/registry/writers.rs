@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Barrier};
 
+use coldsign::keys::signing::{Signer as _, SigningKey};
+use coldsign::secret::OsRandom;
+
 use crate::registry::{Fault, Manners, signature_tag};
 use crate::support::Running;
 use crate::trip::{Trip, together};
@@ -12,12 +15,9 @@ const WRITERS: usize = 6;
 fn six(manners: Manners) -> Trip {
     let trip = Trip::with(manners, 1);
     for n in 0..WRITERS {
-        let name = format!("k{n}");
-        trip.station.add_key(&name);
-        let public = trip.station.signer().args(["key", "public", &name]).args(["--passphrase-file", "pass"]);
-        let public = public.arg("--allow-swap").expect(0);
-        trip.station.write(format!("{name}.pub"), public.stdout_bytes());
-        trip.station.sign("request.tar", &["--key", &name], &format!("r{n}.tar"));
+        let key = SigningKey::generate(&mut OsRandom).unwrap();
+        trip.station.write(format!("k{n}.pub"), key.public_key().to_pem());
+        trip.sign(&key, &format!("r{n}.tar"));
     }
     trip
 }

@@ -316,6 +316,19 @@ impl Registry {
         self
     }
 
+    /// Nothing goes wrong any more in this repository.
+    pub(crate) fn well_in(&self, repository: &str) {
+        let part = format!("/{repository}/");
+        self.inner.state().rules.retain(|rule| !rule.pattern.contains(&part));
+    }
+
+    /// The requests to this repository since the last call.
+    pub(crate) fn asked_of(&self, repository: &str) -> Vec<Asked> {
+        let part = format!("/{repository}/");
+        let asked = &mut self.inner.state().asked;
+        asked.extract_if(.., |asked| asked.target.contains(&part)).collect()
+    }
+
     /// The requests since the last call.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.inner.state().asked)
