@@ -6,7 +6,7 @@ use std::fs;
 
 use crate::registries::{SINGLE, manifest, push};
 use crate::support::{Run, Sandbox};
-use crate::tools::{COSIGNS, Kind, Login, Options, Registry, SEEDS, all_there, cosign_verify, tool};
+use crate::tools::{COSIGNS, Kind, Login, Options, Registry, SEEDS, Tls, all_there, cosign_verify, tool};
 use crate::written::{approve, export, key};
 
 const PEERS: [&str; 7] = ["olareg", "openssl", "skopeo", "oras", "crane", "cosign2", "cosign3"];
@@ -25,7 +25,10 @@ fn certificate_of_an_authority_of_ones_own() {
     let (_registry, name) = serve(&sandbox, Login::None);
     let image = format!("{name}:1.4");
     // Whoever speaks plain HTTP, or does not know the authority, gets no request and no signature.
-    sandbox.coldsign().args(["export", "-o", "request.tar", &image]).expect(50);
+    let plain = sandbox.coldsign().args(["export", "-o", "request.tar", &image]).expect(50);
+    plain
+        .stderr_line("error[REGISTRY-ANSWER]: [..]")
+        .stderr_line("hint: it speaks TLS: --registry-ca FILE[..]");
     let stranger = sandbox
         .coldsign()
         .args(["export", "-o", "request.tar", "--registry-ca", "other.pem", &image])
@@ -40,6 +43,31 @@ fn certificate_of_an_authority_of_ones_own() {
         .args(["export", "-o", "by-store.tar", "--registry-ca", "other.pem", &image])
         .expect(0);
     trip(&sandbox, &name, |run| run);
+}
+
+/// What guides for registries tell people to make: a certificate that nobody but itself signed. As OpenSSL makes it,
+/// it is one for an authority, which is no server's; made for a server, it is trusted by its own name.
+#[test]
+fn certificate_that_signed_itself() {
+    if !all_there(&["olareg", "openssl"]) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.fixture("format/single", format!("{SEEDS}/app"));
+    for (itself, code) in [(Tls::ItselfAuthority, 50), (Tls::Itself, 0)] {
+        let registry =
+            Registry::serve_with(&sandbox, Kind::Olareg, Options { tls: itself, ..Options::PLAIN });
+        let image = format!("{}/app:v1", registry.address());
+        let run = sandbox
+            .coldsign()
+            .args(["export", "-o", "request.tar", "--registry-ca", "server.pem", &image])
+            .expect(code);
+        if code == 50 {
+            run.stderr_line("error[REGISTRY-REACH]: [..]");
+            assert!(run.stderr_text().contains("CA:FALSE"), "{run}");
+            sandbox.no_file("request.tar");
+        }
+    }
 }
 
 #[test]
@@ -192,7 +220,7 @@ fn exporting<'a>(sandbox: &'a Sandbox, image: &str) -> Run<'a> {
 /// olareg with TLS and an image in it.
 fn serve(sandbox: &Sandbox, login: Login) -> (Registry, String) {
     let registry =
-        Registry::serve_with(sandbox, Kind::Olareg, Options { tls: true, login, ..Options::PLAIN });
+        Registry::serve_with(sandbox, Kind::Olareg, Options { tls: Tls::Authority, login, ..Options::PLAIN });
     let name = format!("{}/team/app", registry.address());
     copied(sandbox, &name);
     (registry, name)

@@ -92,6 +92,19 @@ impl Kind {
     }
 }
 
+/// Whose certificate a registry has, `server.pem`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// None: plain HTTP.
+    None,
+    /// One by the sandbox's own authority, `ca.pem`; `other.pem` is an authority that signed nothing.
+    Authority,
+    /// One for a server that signed itself.
+    Itself,
+    /// One for an authority that signed itself, as OpenSSL makes them unless told otherwise.
+    ItselfAuthority,
+}
+
 /// How a registry lets people in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
@@ -106,8 +119,8 @@ pub(crate) enum Login {
 /// What is asked of olareg besides its defaults.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Speaks TLS, with a certificate by the sandbox's own `ca.pem`.
-    pub(crate) tls: bool,
+    /// Whether it speaks TLS, and who signed its certificate.
+    pub(crate) tls: Tls,
     /// Who may come in.
     pub(crate) login: Login,
     /// The most requests a second; 429 beyond.
@@ -116,7 +129,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// Plain HTTP, anybody, no limit.
-    pub(crate) const PLAIN: Self = Self { tls: false, login: Login::None, rate_limit: None };
+    pub(crate) const PLAIN: Self = Self { tls: Tls::None, login: Login::None, rate_limit: None };
 }
 
 /// A registry on loopback, in memory; ends with the value.
@@ -139,9 +152,7 @@ impl Registry {
     /// One of a kind, on a port that is free.
     pub(crate) fn serve_with(sandbox: &Sandbox, kind: Kind, options: Options) -> Self {
         let program = find(kind.program()).expect("the caller asked whether it is there");
-        if options.tls {
-            certificate(sandbox);
-        }
+        certificate(sandbox, options.tls);
         fs::create_dir_all(sandbox.path(SEEDS)).expect("the sandbox is writable");
         for _ in 0..10 {
             let port = free_port();
@@ -221,7 +232,7 @@ fn arguments(sandbox: &Sandbox, kind: Kind, options: Options, port: u16) -> Vec<
     if kind == Kind::OlaregWithoutReferrers {
         line += " --api-referrer=false";
     }
-    if options.tls {
+    if options.tls != Tls::None {
         line += " --tls-cert server.pem --tls-key server.key";
     }
     match options.login {
@@ -229,7 +240,7 @@ fn arguments(sandbox: &Sandbox, kind: Kind, options: Options, port: u16) -> Vec<
         Login::Basic => line += " --auth-static-login user:secret",
         Login::Token => {
             sandbox.write("auth.yaml", AUTH);
-            let scheme = if options.tls { "https" } else { "http" };
+            let scheme = if options.tls == Tls::None { "http" } else { "https" };
             let _ = write!(line, " --auth-token-opaque auth.yaml --external-url {scheme}://127.0.0.1:{port}");
         }
     }
@@ -252,23 +263,25 @@ acls:
   - {repo: "", members: [all], access: [read]}
 "#;
 
-/// Makes `ca.pem`, an authority of the sandbox's own, `other.pem`, one that signed nothing, and `server.pem` with
-/// `server.key` for 127.0.0.1.
-fn certificate(sandbox: &Sandbox) {
+/// Makes `server.pem` with `server.key` for 127.0.0.1, and who signs it.
+fn certificate(sandbox: &Sandbox, tls: Tls) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30";
-    for authority in ["ca", "other"] {
-        openssl(
-            sandbox,
-            &format!("req -x509 {key} -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"),
-        );
+    let server = "-subj /CN=registry -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout server.key -out server.pem";
+    let no_authority = "-addext basicConstraints=critical,CA:FALSE";
+    match tls {
+        Tls::None => {}
+        Tls::Authority => {
+            for name in ["ca", "other"] {
+                openssl(
+                    sandbox,
+                    &format!("req -x509 {key} -subj /CN={name} -keyout {name}.key -out {name}.pem"),
+                );
+            }
+            openssl(sandbox, &format!("req -x509 -CA ca.pem -CAkey ca.key {key} {no_authority} {server}"));
+        }
+        Tls::Itself => openssl(sandbox, &format!("req -x509 {key} {no_authority} {server}")),
+        Tls::ItselfAuthority => openssl(sandbox, &format!("req -x509 {key} {server}")),
     }
-    openssl(
-        sandbox,
-        &format!(
-            "req -x509 -CA ca.pem -CAkey ca.key {key} -subj /CN=registry -addext basicConstraints=critical,CA:FALSE \
-             -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout server.key -out server.pem"
-        ),
-    );
 }
 
 fn openssl(sandbox: &Sandbox, line: &str) {

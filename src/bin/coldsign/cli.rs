@@ -176,7 +176,7 @@ in the registries that it names, or in the one layout given as IMAGE.
   coldsign verify --key release.pub --from response.tar --report junit:v.xml
   coldsign verify --key release.pub --from response.tar oci:./layout")]
 pub(crate) struct Verify {
-    /// An image, where its signatures are as well
+    /// An image; its signatures are beside it
     #[arg(value_name = "IMAGE", required_unless_present = "from")]
     pub(crate) images: Vec<String>,
     /// A public key whose signatures count; may be repeated

@@ -164,8 +164,10 @@ fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
     if row.bundles > 0 {
         what.push(counted(row.bundles, "bundle", "bundles"));
     }
-    let beside = if row.beside { ", beside another key's" } else { "" };
-    let line = format!("{:<10} {:<42} {}{beside}", row.status.name(), shown(&row.image), what.join(", "));
+    if row.beside {
+        what.push("beside another key's".to_owned());
+    }
+    let line = format!("{:<10} {:<42} {}", row.status.name(), shown(&row.image), what.join(", "));
     console.say(line.trim_end())
 }
 
