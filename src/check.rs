@@ -412,7 +412,7 @@ checks! {
         RegistryRedirect "REGISTRY-REDIRECT" NothingPushed "registry redirects to where nobody should follow",
             "GET and HEAD follow at most 5 redirects, never from https to http; pages of a list stay on the registry.";
         RegistryRealm "REGISTRY-REALM" NothingPushed "registry sends credentials to where they do not belong",
-            "The token service that a registry names speaks https, unless the registry does not, and does not redirect.";
+            "The token service that a registry names speaks https, or is on the host of a registry that does not, and does not redirect.";
         RegistryAuthorities "REGISTRY-AUTHORITIES" Environment "file of certificate authorities cannot be used",
             "The file of --registry-ca holds one or more certificates in PEM, each of which can be read.";
         RegistryCredentials "REGISTRY-CREDENTIALS" Environment "credentials cannot be read",

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/refusals.rs"]
+mod refusals;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -18,6 +21,8 @@ use coldsign::format::statement::{self, Statement};
 use coldsign::keys::public::PublicKey;
 use coldsign::verify::{Demand, FoundSig, Valid, Verdict, Verifier, conclude};
 use serde_json::Value;
+
+use refusals::{REFERRER_REFUSALS, SIG_REFUSALS};
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -176,44 +181,6 @@ fn peers_sigs_and_referrers() {
     }
     assert!(judged >= 9, "{judged}");
 }
-
-const SIG_REFUSALS: &[(&str, Check)] = &[
-    ("type-atomic", Check::PayloadType),
-    ("type-cosign3-url", Check::PayloadType),
-    ("type-garbage", Check::PayloadType),
-    ("optional-missing", Check::PayloadSyntax),
-    ("optional-frac-timestamp", Check::PayloadSyntax),
-    ("extra-top-key", Check::PayloadSyntax),
-    ("no-identity", Check::PayloadSyntax),
-    ("dup-digest-wrong-right", Check::PayloadSyntax),
-    ("dup-digest-right-wrong", Check::PayloadSyntax),
-    ("digest-no-prefix", Check::PayloadSyntax),
-    ("non-json-payload", Check::PayloadSyntax),
-    ("digest-wrong", Check::PayloadDigest),
-    ("sig-annotation-missing", Check::SigAnnotation),
-    ("sig-empty", Check::SigAnnotation),
-    ("sig-b64-urlsafe", Check::SigBase64),
-    ("sig-wrong-key", Check::SigKey),
-    ("layer-mt-octet-stream", Check::SigLayerType),
-    ("no-layers", Check::SigAbsent),
-    ("layer-size-mismatch", Check::SigLayerSize),
-    ("cert-annotation-garbage", Check::SigCertificate),
-    ("bundle-annotation-garbage", Check::SigLog),
-    ("verify-annotation-mismatch", Check::PayloadAnnotations),
-];
-
-const REFERRER_REFUSALS: &[(&str, Check)] = &[
-    ("predicate-other", Check::BundlePredicate),
-    ("statement-v0.1", Check::BundleSyntax),
-    ("subject-empty", Check::BundleSyntax),
-    ("payloadtype-other", Check::BundleSyntax),
-    ("keyid-set", Check::BundleSyntax),
-    ("messagesignature-bundle", Check::BundleSyntax),
-    ("subject-wrong", Check::BundleSubject),
-    ("wrong-key", Check::SigKey),
-    ("layer-mediatype-json", Check::SigAbsent),
-    ("annotation-mismatch", Check::PayloadAnnotations),
-];
 
 /// BUNDLE-LOG: a bundle with a log entry or a timestamp does not count while nothing checks them.
 #[test]

@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 /// A run that takes longer is ended and fails: a program that waits for input that never comes is a defect.
@@ -140,7 +141,7 @@ pub(crate) struct Run<'a> {
     stdin: Vec<u8>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// One more argument.
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
@@ -173,7 +174,13 @@ impl Run<'_> {
 
     /// Runs it to its end.
     #[track_caller]
-    pub(crate) fn run(mut self) -> Outcome {
+    pub(crate) fn run(self) -> Outcome {
+        self.start().finish()
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub(crate) fn start(mut self) -> Running<'a> {
         let line = self.line();
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
@@ -184,17 +191,7 @@ impl Run<'_> {
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = drain(child.stdout.take().expect("it is a pipe"));
         let stderr = drain(child.stderr.take().expect("it is a pipe"));
-        let code = wait(&mut child, &line);
-        writer.join().expect("the writer does not panic");
-        let stdout = stdout.join().expect("the reader does not panic");
-        let stderr = stderr.join().expect("the reader does not panic");
-        let shown = (self.sandbox.shown(&stdout), without_swap(&self.sandbox.shown(&stderr)));
-        Outcome {
-            line: line.replace(&*self.sandbox.directory.path().to_string_lossy(), HERE),
-            code,
-            stdout,
-            shown,
-        }
+        Running { sandbox: self.sandbox, line, child, pipes: (writer, stdout, stderr) }
     }
 
     /// Runs it and fails, with all of its output, unless it ends with this exit code.
@@ -209,6 +206,38 @@ impl Run<'_> {
         let program = Path::new(self.command.get_program()).file_name().unwrap_or_default();
         let words = std::iter::once(program).chain(self.command.get_args());
         words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A program that runs.
+pub(crate) struct Running<'a> {
+    sandbox: &'a Sandbox,
+    line: String,
+    child: Child,
+    pipes: (thread::JoinHandle<()>, thread::JoinHandle<Vec<u8>>, thread::JoinHandle<Vec<u8>>),
+}
+
+impl Running<'_> {
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Outcome {
+        let code = wait(&mut self.child, &self.line);
+        let (writer, stdout, stderr) = self.pipes;
+        writer.join().expect("the writer does not panic");
+        let stdout = stdout.join().expect("the reader does not panic");
+        let stderr = stderr.join().expect("the reader does not panic");
+        let shown = (self.sandbox.shown(&stdout), without_swap(&self.sandbox.shown(&stderr)));
+        Outcome {
+            line: self.line.replace(&*self.sandbox.directory.path().to_string_lossy(), HERE),
+            code,
+            stdout,
+            shown,
+        }
     }
 }
 

@@ -428,8 +428,13 @@ fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url> {
     let at = shown(&url);
     match url.scheme() {
         "https" => {}
-        "http" if origin.scheme() == "http" => {}
-        _ => return refuse("a token service speaks https, or as little as its registry", &at),
+        "http" if origin.scheme() == "http" && url.host() == origin.host() => {}
+        _ => {
+            return refuse(
+                "a token service speaks https, or is on the host of a registry that does not",
+                &at,
+            );
+        }
     }
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("a token service's URL has no user in it", &at);
@@ -620,6 +625,13 @@ mod tests {
             let error = check_registry_realm(realm, &https).unwrap_err();
             assert_eq!(error.check(), Check::RegistryRealm, "{realm}");
             assert!(!coldsign::terminal::report(&error).contains("secret"), "{realm}");
+        }
+        for realm in ["ftp://127.0.0.1:5000/", "http://auth.example/token", "http://127.0.0.2:5000/token"] {
+            assert_eq!(
+                check_registry_realm(realm, &http).unwrap_err().check(),
+                Check::RegistryRealm,
+                "{realm}"
+            );
         }
         let error = check_registry_realm("ftp://127.0.0.1:5000/", &http).unwrap_err();
         assert_eq!(error.check(), Check::RegistryRealm);

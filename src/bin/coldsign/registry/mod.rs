@@ -53,8 +53,8 @@ struct Known {
 }
 
 impl Registries {
-    pub(crate) fn new(http: Http, signatures: Option<Repository>) -> Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(http: Http, signatures: Option<Repository>) -> Self {
+        Self {
             session: Session::new(http),
             settling: Settling::default(),
             layouts: Layouts::default(),
@@ -62,7 +62,7 @@ impl Registries {
             known: Mutex::default(),
             blobs: Mutex::default(),
             writable: Mutex::default(),
-        })
+        }
     }
 
     /// Layouts alone, each opened once.
@@ -153,7 +153,7 @@ impl Destinations for Registries {
         let mut fault = None;
         flow.run(&distinct, ask, |place, result| match (result, distinct.get(place)) {
             (Ok(true), Some(repository)) => {
-                *writable.entry(repository.registry().to_owned()).or_insert(0) += 1
+                *writable.entry(repository.registry().to_owned()).or_insert(0) += 1;
             }
             (Err(error), Some(repository)) if error.check() != Check::Interrupted => {
                 fault.get_or_insert((error, repository.registry()));
@@ -180,13 +180,15 @@ impl Destinations for Registries {
     }
 }
 
-/// A refusal before the first push.
+/// A refusal before the first push, with what was asked where it does not say so itself.
 fn asked(error: Error, count: usize) -> Error {
     if error.check() == Check::RegistryDenied {
         return error.detail("nothing was pushed"); // it names its one repository and what was asked of it
     }
     let repositories = counted(count, "repository", "repositories");
-    error.detail(format!("asked: pull and push, {repositories}")).detail("nothing was pushed")
+    let says = error.details().any(|line| line.starts_with("asked: "));
+    let error = if says { error } else { error.detail(format!("asked: pull and push, {repositories}")) };
+    error.detail("nothing was pushed")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -195,3 +197,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Blobs that are remembered as put: those that many images share are put again and again.
 const BLOBS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_was_asked_once() {
+        for (error, expected) in [
+            (
+                Error::new(Check::RegistryLogin, "r"),
+                ["asked: pull and push, 2 repositories", "nothing was pushed"],
+            ),
+            (
+                Error::new(Check::RegistryDenied, "r/a").detail("asked: pull and push"),
+                ["asked: pull and push", "nothing was pushed"],
+            ),
+        ] {
+            assert_eq!(asked(error, 2).details().collect::<Vec<_>>(), expected);
+        }
+    }
+}

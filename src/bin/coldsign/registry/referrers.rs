@@ -48,13 +48,10 @@ pub(super) fn put(
     let descriptor = manifest.descriptor();
     let target = Target::Digest(descriptor.digest);
     let answer = endpoints.put_manifest(&target, manifest.media_type, manifest.bytes)?;
-    let listed = answer.header("oci-subject").and_then(|subject| Digest::parse(subject.trim()).ok());
-    if listed == Some(subject.digest) {
-        registries.learn(endpoints, |known| known.referrers = Some(true));
-        return Ok(None);
-    }
     let has_api = match registries.known(endpoints).referrers {
+        // Reading goes by the tag then, whatever the answer to a PUT says.
         Some(known) => known,
+        None if lists(&answer, subject) => true,
         None => by_api(registries, endpoints, &subject.digest)?.is_some(),
     };
     if has_api {
@@ -87,7 +84,7 @@ fn by_api(
         match answer.status {
             200 => {}
             404 | 405 if page == 0 => {
-                if is_unrouted(&answer) {
+                if is_unrouted(answer.status, &answer.body) {
                     registries.learn(endpoints, |known| known.referrers = Some(false));
                 }
                 return Ok(None);
@@ -98,13 +95,11 @@ fn by_api(
         count += listed.count;
         check_registry_limit(count, &url)?;
         found.extend(listed.entries);
-        match next_page(endpoints, &answer, &url)? {
-            Some(next) => url = next,
-            None => {
-                registries.learn(endpoints, |known| known.referrers = Some(true));
-                return Ok(Some(found));
-            }
-        }
+        let Some(next) = next_page(endpoints, &answer, &url)? else {
+            registries.learn(endpoints, |known| known.referrers = Some(true));
+            return Ok(Some(found));
+        };
+        url = next;
     }
     let error = Error::new(Check::RegistryLimit, described(Method::Get, &url));
     Err(error.detail(format!("more than {} pages of referrers", limits::REFERRERS_PAGES)))
@@ -146,16 +141,23 @@ fn next_page(endpoints: &Endpoints<'_>, answer: &Answer, url: &Url) -> Result<Op
         .map_err(|error| error.within(described(Method::Get, url)))
 }
 
+/// Whether the answer to a PUT says that the registry lists the manifest by itself (distribution-spec, "Pushing Manifests
+/// with Subject").
+fn lists(answer: &Answer, subject: &Descriptor) -> bool {
+    let said = answer.header("oci-subject").map(|said| Digest::parse(said.trim()));
+    said == Some(Ok(subject.digest))
+}
+
 /// Whether a 404 or 405 is about the path rather than about the repository or the image: then no other image of the
 /// registry has referrers, either.
-fn is_unrouted(answer: &Answer) -> bool {
-    if answer.status == 405 {
+fn is_unrouted(status: u16, body: &[u8]) -> bool {
+    if status == 405 {
         return true;
     }
-    let error = Value::parse(&answer.body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+    let error = Value::parse(body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
     let code =
         error.as_ref().and_then(|error| error.get("errors")?.as_array()?.first()?.get("code")?.as_str());
-    code.is_none_or(|code| matches!(code, "METHOD_UNKNOWN" | "UNSUPPORTED"))
+    !code.is_some_and(|code| UNKNOWN.contains(&code))
 }
 
 /// REGISTRY-LIMIT: at most 1,000 entries.
@@ -221,9 +223,28 @@ fn value(text: &str) -> (String, &str) {
     (value, characters.as_str())
 }
 
+/// Error codes that are about a repository or an image (distribution-spec, "Error Codes"; `NOT_FOUND` is Harbor's).
+const UNKNOWN: [&str; 5] = ["NAME_UNKNOWN", "NAME_INVALID", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_such_image_is_not_no_such_path() {
+        let error = |code: &str| format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"x\"}}]}}");
+        for (status, body, expected) in [
+            (404, "404 page not found\n".to_owned(), true), // distribution 2.8 and 3
+            (404, error("METHOD_UNKNOWN"), true),           // go-containerregistry
+            (404, String::new(), true),
+            (404, "{\"errors\":[]}".to_owned(), true),
+            (405, error("UNSUPPORTED"), true), // olareg with the API switched off
+            (404, error("NAME_UNKNOWN"), false),
+            (404, error("MANIFEST_UNKNOWN"), false),
+        ] {
+            assert_eq!(is_unrouted(status, body.as_bytes()), expected, "{status} {body}");
+        }
+    }
 
     #[test]
     fn the_next_page_of_a_link_header() {

@@ -208,8 +208,6 @@ fn strict(path: &Path) -> Result<Option<Response>> {
 /// What images are judged by.
 pub(super) struct Judge<'a> {
     pub(super) registries: &'a Registries,
-    /// Where the signatures of images in registries are instead of beside them.
-    pub(super) signatures: Option<Location>,
     pub(super) verifier: Verifier,
     pub(super) demand: &'a Demand,
     /// Whether what an index names must be signed as well.
@@ -246,17 +244,13 @@ impl Judge<'_> {
     /// what the place could not answer.
     pub(super) fn judge(&self, image: &Image) -> Result<Judged> {
         let place = self.registries.open(&image.place)?;
-        let beside = match (&self.signatures, &image.place) {
-            (Some(signatures), Location::Registry(_)) => self.registries.open(signatures)?,
-            _ => Arc::clone(&place),
-        };
         // A line's annotation overrides the command's of that key, as in export.
         let mut demand = Cow::Borrowed(self.demand);
         if !image.annotations.is_empty() {
             demand.to_mut().annotations.extend(image.annotations.clone());
         }
         let (seen, judged) = (HashSet::new(), Judged::default());
-        let mut work = Work { judge: self, image, place, beside, demand, seen, judged };
+        let mut work = Work { judge: self, image, place, demand, seen, slow: false, judged };
         match &image.wanted {
             Wanted::Named(name) => {
                 let picked = work.place.pick(name.as_deref()).map_err(check_sig_tag)?;
@@ -264,7 +258,9 @@ impl Judge<'_> {
             }
             Wanted::Digest(digest) => work.digest(digest, self.recursive),
             Wanted::Signed { digests, must_be_there } => {
-                digests.iter().for_each(|digest| work.digest(digest, *must_be_there || self.recursive));
+                for digest in digests {
+                    work.digest(digest, *must_be_there || self.recursive);
+                }
             }
         }
         Ok(work.judged)
@@ -275,12 +271,11 @@ impl Judge<'_> {
 struct Work<'a> {
     judge: &'a Judge<'a>,
     image: &'a Image,
-    /// Where it is.
     place: Arc<dyn Place + 'a>,
-    /// Where its signatures are.
-    beside: Arc<dyn Place + 'a>,
     demand: Cow<'a, Demand>,
     seen: HashSet<Digest>,
+    /// Whether a digest failed because the place took too long.
+    slow: bool,
     judged: Judged,
 }
 
@@ -290,14 +285,15 @@ impl Work<'_> {
         if !must_be_there {
             return self.signatures(digest);
         }
-        let there = self.place.resolve(&Target::Digest(*digest)).and_then(|found| {
+        let found = self.check_registry_timeout().and_then(|()| self.place.resolve(&Target::Digest(*digest)));
+        let there = found.and_then(|found| {
             found.ok_or_else(|| {
                 Error::new(Check::SigTag, "").detail(format!("gone from {}", self.place.place()))
             })
         });
         match there {
             Ok(descriptor) => self.tree(&descriptor),
-            Err(error) => self.judged.digests.push((*digest, Err(error))),
+            Err(error) => self.fail(digest, error),
         }
     }
 
@@ -309,11 +305,26 @@ impl Work<'_> {
         }
         let mut below = Vec::new();
         let read = manifests_below(&*self.place, top, &mut below);
-        below.iter().for_each(|digest| self.signatures(digest));
+        for digest in &below {
+            self.signatures(digest);
+        }
         // What an index names cannot be told where it cannot be read: then the index itself has failed.
-        let of_top = self.judged.digests.iter_mut().find(|(digest, _)| *digest == top.digest);
-        if let (Err(error), Some((_, outcome @ Ok(_)))) = (read, of_top) {
-            *outcome = Err(error);
+        if let Err(error) = read {
+            self.fail(&top.digest, error);
+        }
+    }
+
+    /// A digest has failed, whatever stands beside it.
+    fn fail(&mut self, digest: &Digest, error: Error) {
+        self.slow |= error.check() == Check::RegistryTimeout;
+        let known = self.judged.digests.iter_mut().find(|(seen, _)| seen == digest);
+        match known.map(|(_, outcome)| outcome) {
+            Some(outcome @ Ok(_)) => *outcome = Err(error),
+            Some(Err(_)) => {}
+            None => {
+                self.seen.insert(*digest);
+                self.judged.digests.push((*digest, Err(error)));
+            }
         }
     }
 
@@ -322,8 +333,12 @@ impl Work<'_> {
         if !self.seen.insert(*digest) {
             return;
         }
-        let verdicts = gather::judge(&*self.beside, digest, &self.judge.verifier, &self.demand);
-        for verdict in &verdicts {
+        if let Err(error) = self.check_registry_timeout() {
+            self.judged.digests.push((*digest, Err(error)));
+            return;
+        }
+        let verdicts = gather::judge(&*self.place, digest, &self.judge.verifier, &self.demand);
+        for verdict in verdicts.iter().filter(|verdict| verdict.unread().is_none()) {
             *self.judged.found.entry(verdict.form).or_default() += 1;
         }
         let mut notes = unread(&verdicts);
@@ -331,7 +346,17 @@ impl Work<'_> {
             notes.extend(self.image.repository().into_iter().flat_map(|asked| elsewhere(&valid, asked)));
             Verified { valid, notes }
         });
+        self.slow |= matches!(&verified, Err(error) if error.check() == Check::RegistryTimeout);
         self.judged.digests.push((*digest, verified));
+    }
+
+    /// REGISTRY-TIMEOUT, without a request, where one of its digests failed so: a time-out ends its image.
+    fn check_registry_timeout(&self) -> Result<()> {
+        if !self.slow {
+            return Ok(());
+        }
+        let error = Error::new(Check::RegistryTimeout, "");
+        Err(error.detail("not asked for: a request for this image took too long"))
     }
 }
 

@@ -4,13 +4,14 @@ mod images;
 mod report;
 mod show;
 
+use std::fmt::Write as _;
+
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, counted};
 use coldsign::transfer::annotations;
-use coldsign::transfer::source::Location;
 use coldsign::verify::{Demand, Verifier};
 
 use crate::cli::Verify;
@@ -25,7 +26,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
     let signatures = station::signature_repository(asked.signature_repository.as_ref())?;
-    let station = Station::open(&asked.network, None)?;
+    let station = Station::open(&asked.network, signatures)?;
     let registries = station.registries();
     let mut images = match &asked.from {
         Some(from) => Images::of_file(from, &asked.images)?,
@@ -34,7 +35,6 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let reports = Reports::open(&asked.reports, &keys, console)?;
     let judge = Judge {
         registries,
-        signatures: signatures.map(Location::Registry),
         verifier: Verifier::knowing(std::mem::take(&mut images.known)),
         demand: &demand,
         recursive: asked.recursive,
@@ -138,8 +138,10 @@ impl Tally<'_> {
                 show::block(image, &judged, self.asked, self.console)
             };
         }
-        let failed = |(digest, outcome): (Digest, Result<_>)| Some(outcome.err()?.within(digest));
-        let Some(error) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        let failed = |(digest, outcome): (Digest, Result<_>)| Some((digest, outcome.err()?));
+        let Some((digest, error)) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        let named = image.name.ends_with(&digest.to_string());
+        let error = if named { error } else { error.within(digest) };
         self.counts.exit.get_or_insert(error.exit());
         self.show_failed(image, error)
     }
@@ -177,7 +179,7 @@ impl Counts {
                 (self.interrupted, "not begun"),
             ] {
                 if count > 0 {
-                    line += &format!(", {count} {what}");
+                    let _ = write!(line, ", {count} {what}");
                 }
             }
             console.show(&line)?;

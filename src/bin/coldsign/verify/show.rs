@@ -20,7 +20,7 @@ pub(super) fn row(image: &Image, judged: &Judged) -> String {
     let forms: BTreeSet<Form> = judged.valid().map(Valid::form).collect();
     let forms: Vec<&str> = forms.into_iter().map(Form::name).collect();
     let digests = counted(judged.digests.len(), "digest", "digests");
-    let notes: String = notes(judged).into_iter().map(|note| format!("; {note}")).collect();
+    let notes: String = notes(judged).into_iter().flat_map(|note| ["; ", note]).collect();
     let name = shown(&image.name);
     format!("ok    {name:<NAME_WIDTH$}  {digests}, {}, log {}{notes}", forms.join(" and "), log(judged))
 }
