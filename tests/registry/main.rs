@@ -11,7 +11,7 @@ mod journal;
 mod login;
 #[path = "../support/refusals.rs"]
 mod refusals;
-#[path = "../support/registry.rs"]
+#[path = "../support/registry/mod.rs"]
 mod registry;
 #[path = "../support/mod.rs"]
 mod support;

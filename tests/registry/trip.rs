@@ -51,8 +51,8 @@ impl Trip {
     /// of times, and would wait for its passphrase most of the time.
     pub(crate) fn sign(&self, key: &SigningKey, output: &str) {
         let mut response = Response::read(&self.station.read("request.tar").into()).unwrap();
-        let (request, digest) = (response.request().clone(), response.request().digest());
-        let reviewed = Review::of(&request).approve(Some(&digest), "", &mut Nobody, &mut OsRandom).unwrap();
+        let (request, digest) = (response.request(), response.request().digest());
+        let reviewed = Review::of(request).approve(Some(&digest), "", &mut Nobody, &mut OsRandom).unwrap();
         response.extend(sign(&reviewed, &response, key, Forms::Both).unwrap()).unwrap();
         self.station.write(output, response.render().to_bytes());
     }
