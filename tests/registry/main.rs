@@ -1,7 +1,7 @@
 //! The stations at a registry: the tests' own one, which goes wrong on demand. Nothing here needs more than Rust.
 //!
 //! `verdicts` are the signatures of other programs and hands, served and judged; `faults` what registries do wrong,
-//! `login` who gets to know a password; `writers` several imports at once; `journal` an import that is killed at every
+//! `login` who gets to know a password; `manners` what a registry is asked when all is well; `writers` several imports at once; `journal` an import that is killed at every
 //! request it makes, interrupted, run again.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -9,6 +9,7 @@
 mod faults;
 mod journal;
 mod login;
+mod manners;
 #[path = "../support/refusals.rs"]
 mod refusals;
 #[path = "../support/registry/mod.rs"]

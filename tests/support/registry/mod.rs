@@ -332,6 +332,11 @@ impl Registry {
         std::mem::take(&mut self.inner.state().asked)
     }
 
+    /// How many connections were ever made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.state().open.len()
+    }
+
     /// Everything that is stored.
     pub(crate) fn contents(&self) -> BTreeMap<String, Held> {
         self.inner.state().held.clone()
@@ -383,9 +388,13 @@ impl Registry {
 
     /// Stores an image of one layer that nobody ever reads; every `seed` is another image.
     pub(crate) fn image(&self, repository: &str, tag: &str, seed: &str) -> String {
+        self.image_for("amd64", repository, tag, seed)
+    }
+
+    fn image_for(&self, architecture: &str, repository: &str, tag: &str, seed: &str) -> String {
         let layer = Digest::of(seed.as_bytes()).to_string();
         let config = json!({
-            "architecture": "amd64", "os": "linux", "config": {"Labels": {"seed": seed}},
+            "architecture": architecture, "os": "linux", "config": {"Labels": {"seed": seed}},
             "rootfs": {"type": "layers", "diff_ids": [layer]},
         });
         let config = config.to_string();
@@ -405,7 +414,7 @@ impl Registry {
     /// Stores an index of two images.
     pub(crate) fn index(&self, repository: &str, tag: &str, seed: &str) -> String {
         let children = ["amd64", "arm64"].map(|architecture| {
-            let digest = self.image(repository, "", &format!("{seed} {architecture}"));
+            let digest = self.image_for(architecture, repository, "", seed);
             let size = self.held(repository).manifests[&digest].1.len();
             json!({
                 "mediaType": OCI_MANIFEST, "digest": digest, "size": size,
