@@ -252,7 +252,7 @@ fn import_into_a_registry_that_goes_wrong() {
             trip.import(&[]).expect(0);
         }
         if scenario.check == "PUSH-LOST" {
-            let puts = asked.iter().filter(|asked| asked.method == "PUT" && asked.path().ends_with(".sig"));
+            let puts = asked.iter().filter(|asked| asked.method == "PUT" && is_like("*.sig", asked.path()));
             assert_eq!(puts.count(), 8, "one a round");
         }
         assert_eq!(trip.sigs(0), 2);
@@ -322,11 +322,20 @@ fn verify_at_a_registry_that_goes_wrong() {
     let tag = ("GET", "/v2/app0/manifests/1");
     let sig = ("GET", "/v2/app0/manifests/*.sig");
     let payload = ("GET", "/v2/app0/blobs/*");
+    let digest = Fault::Header("Docker-Content-Digest", Some(format!("sha256:{}", "0".repeat(64))));
+    let kind = |kind: &str| Fault::Header("Content-Type", Some(kind.to_owned()));
     let mut scenarios: Vec<Scenario> = [tag, sig, payload].into_iter().flat_map(of_reading).collect();
     scenarios.extend([
         s("no such tag", tag, ALWAYS, Fault::status(404), (11, "SIG-TAG")),
         s("no such .sig", sig, ALWAYS, Fault::status(404), (10, "SIG-ABSENT")),
         s("405", sig, ALWAYS, Fault::status(405), (50, "REGISTRY-DENIED")),
+        s("no such payload", payload, ALWAYS, Fault::status(404), (20, "SOURCE-ABSENT")),
+        s("a .sig of another type", sig, ALWAYS, kind("text/html"), (12, "SIG-MANIFEST-KIND")),
+        s("a .sig of no type", sig, ALWAYS, Fault::Header("Content-Type", None), (0, "")),
+        s("an image of another type", tag, ALWAYS, kind("text/html"), (0, "")),
+        s("a type with parameters", sig, ALWAYS, kind(&format!("{OCI_MANIFEST}; charset=utf-8")), (0, "")),
+        s("another digest in the header", sig, ALWAYS, digest.clone(), (52, "REGISTRY-DIGEST")),
+        s("another digest in the header", payload, ALWAYS, digest, (52, "REGISTRY-DIGEST")),
     ]);
     let trip = Trip::imported("sig");
     (1..scenarios.len()).for_each(|n| trip.copy(n));
@@ -377,6 +386,21 @@ fn a_neighbour_that_goes_wrong_unmakes_nothing() {
         scenario.inject(&trip.registry, 0);
         trip.verify(scenario.arguments).expect(0);
     });
+}
+
+/// Where the threshold is missed and something could not be read, that is the verdict: it might have met it.
+#[test]
+fn what_could_not_be_read_comes_before_a_missed_threshold() {
+    let trip = Trip::imported("sig");
+    let two = ["--key", "second.pub", "--threshold", "2"];
+    trip.verify(&two).expect(38).error("VERIFY-THRESHOLD");
+    trip.sign(&second(), "second.tar");
+    let second = ["import", "second.tar", "--key", "second.pub", "--attach", "bundle"];
+    trip.station.coldsign().args(second).expect(0);
+    trip.verify(&two).expect(0);
+    trip.registry.on("GET", "/v2/app0/referrers/*", ALWAYS, Fault::status(403));
+    trip.verify(&two).expect(50).error("REGISTRY-DENIED");
+    trip.verify(&[]).expect(0);
 }
 
 /// A bundle on a later page is found.

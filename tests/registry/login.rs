@@ -23,7 +23,7 @@ fn trip(auth: Auth) -> Trip {
 }
 
 /// As `docker login` leaves it.
-fn log_in(trip: &Trip, user: &str, password: &str) {
+pub(crate) fn log_in(trip: &Trip, user: &str, password: &str) {
     let auth = STANDARD.encode(format!("{user}:{password}"));
     let config = json!({"auths": {trip.registry.host(): {"auth": auth}}});
     trip.station.write(".docker/config.json", config.to_string());

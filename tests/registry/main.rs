@@ -1,18 +1,20 @@
 //! The stations at a registry: the tests' own one, which goes wrong on demand. Nothing here needs more than Rust.
 //!
 //! `verdicts` are the signatures of other programs and hands, served and judged; `faults` what registries do wrong,
-//! `login` who gets to know a password; `writers` several imports at once; `journal` an import that is killed at every
-//! request it makes, interrupted, run again; `places` what verify asks for, and where.
+//! `login` who gets to know a password; `manners` and `places` what a registry is asked when all is well, and where;
+//! `writers` several imports at once; `journal` an import that is killed at every request it makes, interrupted, run
+//! again.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod faults;
 mod journal;
 mod login;
+mod manners;
 mod places;
 #[path = "../support/refusals.rs"]
 mod refusals;
-#[path = "../support/registry.rs"]
+#[path = "../support/registry/mod.rs"]
 mod registry;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,7 @@ use coldsign::format::evidence::{OCI_INDEX, OCI_MANIFEST};
 use serde_json::{Value, json};
 
 use crate::registry::{Asked, Fault, signature_tag};
-use crate::trip::Trip;
+use crate::trip::{Trip, release, second};
 
 /// Methods and paths.
 fn paths(asked: &[Asked]) -> Vec<String> {
@@ -16,8 +16,7 @@ fn paths(asked: &[Asked]) -> Vec<String> {
 fn an_image_costs_four_requests_and_a_digest_three() {
     let trip = Trip::new();
     let digest = trip.images[0].clone();
-    let both = ["--key", "release", "--key", "second"];
-    trip.station.sign("request.tar", &both, "both.tar");
+    trip.sign_file("request.tar", &[&release(), &second()], "both.tar");
     let import = ["import", "both.tar", "--key", "release.pub", "--key", "second.pub"];
     trip.station.coldsign().args(import).expect(0);
     trip.registry.asked();
@@ -113,7 +112,7 @@ fn below_an_index_in_a_registry() {
     let index = trip.registry.manifest("multi", "1", OCI_INDEX, index.as_bytes());
     let name = trip.registry.at("multi:1");
     trip.station.coldsign().args(["export", "-o", "multi.tar", &name]).expect(0);
-    trip.station.sign("multi.tar", &["--key", "release"], "signed.tar");
+    trip.sign_file("multi.tar", &[&release()], "signed.tar");
     trip.station.coldsign().args(["import", "signed.tar", "--key", "release.pub"]).expect(0);
     let by_digest = trip.registry.at(&format!("multi@{index}"));
     let verify = |arguments: &[&str], code| {

@@ -32,7 +32,7 @@ fn six_imports_of_six_keys_leave_six_signatures() {
             // Nobody writes before everybody has read: each would overwrite all others.
             let read = Arc::new(Barrier::new(WRITERS));
             let sig = format!("/v2/app0/manifests/{}", signature_tag(&trip.images[0]));
-            trip.registry.well().on("GET", &sig, 1..=WRITERS, Fault::meanwhile(move || drop(read.wait())));
+            trip.registry.well().on("GET", &sig, 1..=WRITERS, Fault::meanwhile(move || _ = read.wait()));
             let started: Vec<Running<'_>> = (0..WRITERS)
                 .map(|n| {
                     let (response, key) = (format!("r{n}.tar"), format!("k{n}.pub"));

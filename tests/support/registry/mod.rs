@@ -9,17 +9,15 @@
 #![allow(dead_code)] // every test crate compiles this module and uses a part of it
 #![expect(clippy::disallowed_types, reason = "this is the other end of the network")]
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+mod answers;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use coldsign::digest::Digest;
 use serde_json::{Value, json};
 
@@ -275,7 +273,7 @@ impl Registry {
                 state.open.extend(stream.try_clone());
                 drop(state);
                 let serving = serving.clone();
-                thread::spawn(move || drop(serving.serve(stream)));
+                thread::spawn(move || drop(serving.serve(&stream)));
             }
         });
         Self { inner, accepting: Some(accepting) }
@@ -334,6 +332,11 @@ impl Registry {
         std::mem::take(&mut self.inner.state().asked)
     }
 
+    /// How many connections were ever made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.state().open.len()
+    }
+
     /// Everything that is stored.
     pub(crate) fn contents(&self) -> BTreeMap<String, Held> {
         self.inner.state().held.clone()
@@ -385,9 +388,13 @@ impl Registry {
 
     /// Stores an image of one layer that nobody ever reads; every `seed` is another image.
     pub(crate) fn image(&self, repository: &str, tag: &str, seed: &str) -> String {
+        self.image_for("amd64", repository, tag, seed)
+    }
+
+    fn image_for(&self, architecture: &str, repository: &str, tag: &str, seed: &str) -> String {
         let layer = Digest::of(seed.as_bytes()).to_string();
         let config = json!({
-            "architecture": "amd64", "os": "linux", "config": {"Labels": {"seed": seed}},
+            "architecture": architecture, "os": "linux", "config": {"Labels": {"seed": seed}},
             "rootfs": {"type": "layers", "diff_ids": [layer]},
         });
         let config = config.to_string();
@@ -407,7 +414,7 @@ impl Registry {
     /// Stores an index of two images.
     pub(crate) fn index(&self, repository: &str, tag: &str, seed: &str) -> String {
         let children = ["amd64", "arm64"].map(|architecture| {
-            let digest = self.image(repository, "", &format!("{seed} {architecture}"));
+            let digest = self.image_for(architecture, repository, "", seed);
             let size = self.held(repository).manifests[&digest].1.len();
             json!({
                 "mediaType": OCI_MANIFEST, "digest": digest, "size": size,
@@ -430,7 +437,7 @@ impl Registry {
         let Some(bytes) = self.read(repository, &signature_tag(subject)) else { return 0 };
         let manifest: Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
         let layers = manifest["layers"].as_array().expect("it has layers").iter();
-        layers.map(ToString::to_string).collect::<std::collections::BTreeSet<_>>().len()
+        layers.map(ToString::to_string).collect::<BTreeSet<_>>().len()
     }
 
     /// The digests of what refers to a digest, as its API or its fallback tag says.
@@ -465,350 +472,11 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-
-    fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(stream.try_clone()?);
-        while let Some(asked) = read_request(&mut reader, &stream)? {
-            let fault = {
-                let mut state = self.state();
-                state.asked.push(asked.clone());
-                let fits = |rule: &&mut Rule| {
-                    (rule.method == "*" || rule.method == asked.method)
-                        && is_like(&rule.pattern, asked.path())
-                };
-                let met = state.rules.iter_mut().filter(fits).map(|rule| {
-                    rule.met += 1;
-                    rule.times.contains(&rule.met).then(|| rule.fault.clone())
-                });
-                met.collect::<Vec<_>>().into_iter().flatten().next()
-            };
-            if !self.respond(&asked, fault, &stream)? {
-                return stream.shutdown(Shutdown::Both);
-            }
-        }
-        Ok(())
-    }
-
-    /// False: the connection is at its end.
-    fn respond(&self, asked: &Asked, fault: Option<Fault>, mut stream: &TcpStream) -> io::Result<bool> {
-        let reply = match &fault {
-            Some(Fault::Answer(reply)) => reply.clone(),
-            Some(Fault::Unauthorized) => self.unauthorized(asked),
-            Some(Fault::DroppedBefore) => return Ok(false),
-            Some(Fault::Hang) => {
-                let _ = stream.read(&mut [0]);
-                return Ok(false);
-            }
-            Some(Fault::Lost) => {
-                let mut state = self.state();
-                let before = state.held.clone();
-                let reply = self.answer(&mut state, asked);
-                state.held = before;
-                reply
-            }
-            Some(Fault::Meanwhile(happens)) => {
-                happens();
-                self.answer(&mut self.state(), asked)
-            }
-            _ => self.answer(&mut self.state(), asked),
-        };
-        let mut reply = match &fault {
-            Some(Fault::DroppedAfter) => return Ok(false),
-            Some(Fault::Header(name, value)) => reply.set(name, value.clone()),
-            _ => reply,
-        };
-        if let (Some(Fault::Altered), Some(last)) = (&fault, reply.body.last_mut()) {
-            *last ^= 1;
-        }
-        let mut head = format!("HTTP/1.1 {} Status\r\n", reply.status);
-        for (name, value) in &reply.headers {
-            let _ = write!(head, "{name}: {value}\r\n");
-        }
-        if matches!(fault, Some(Fault::Endless)) {
-            stream.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
-            let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
-            loop {
-                stream.write_all(&chunk)?;
-            }
-        }
-        // The length of a body that HEAD leaves out is part of the answer.
-        let _ = write!(head, "Content-Length: {}\r\n\r\n", reply.body.len());
-        let body = if asked.method == "HEAD" { &[] } else { reply.body.as_slice() };
-        match fault {
-            Some(Fault::Truncated) => {
-                stream.write_all(&[head.as_bytes(), &body[..body.len() / 2]].concat())?;
-                Ok(false)
-            }
-            Some(Fault::Dripping) => {
-                stream.write_all(head.as_bytes())?;
-                for byte in body {
-                    thread::sleep(Duration::from_millis(50));
-                    stream.write_all(&[*byte])?;
-                }
-                Ok(true)
-            }
-            _ => stream.write_all(&[head.as_bytes(), body].concat()).map(|()| true),
-        }
-    }
-
-    fn answer(&self, state: &mut State, asked: &Asked) -> Reply {
-        let path = asked.path();
-        if path == "/token" {
-            return token(asked);
-        }
-        let Some(path) = path.strip_prefix("/v2/") else { return Reply::error(404, "UNSUPPORTED", "") };
-        let parts = ["/blobs/uploads/", "/blobs/", "/manifests/", "/referrers/", "/tags/"];
-        let found =
-            parts.iter().find_map(|part| path.rsplit_once(part).map(|(name, rest)| (name, *part, rest)));
-        let (name, part, rest) = found.unwrap_or_default();
-        if !self.may(asked, name) {
-            return self.unauthorized(asked);
-        }
-        match (asked.method.as_str(), part) {
-            ("GET", "") if path.is_empty() => Reply::new(200).json(&json!({})),
-            ("GET" | "HEAD", "/blobs/") => match state.held.get(name).and_then(|held| held.blobs.get(rest)) {
-                Some(blob) => Reply::new(200)
-                    .body("application/octet-stream", blob.clone())
-                    .header("Docker-Content-Digest", rest),
-                None => Reply::error(404, "BLOB_UNKNOWN", ""),
-            },
-            ("GET" | "HEAD", "/manifests/") => get_manifest(state, asked, name, rest),
-            ("PUT", "/manifests/") => self.put_manifest(state, asked, name, rest),
-            ("DELETE", "/manifests/") => {
-                let held = state.held.entry(name.to_owned()).or_default();
-                let gone = match rest.contains(':') {
-                    true => held.manifests.remove(rest).is_some(),
-                    false => held.tags.remove(rest).is_some(),
-                };
-                if gone { Reply::new(202) } else { Reply::error(404, "MANIFEST_UNKNOWN", "") }
-            }
-            (_, "/blobs/uploads/") => self.upload(state, asked, name, rest),
-            ("GET", "/referrers/") => self.referrers(state, asked, name, rest),
-            ("GET", "/tags/") => match state.held.get(name) {
-                Some(held) => {
-                    let tags: Vec<&String> = held.tags.keys().collect();
-                    Reply::new(200).json(&json!({"name": name, "tags": tags}))
-                }
-                None => Reply::error(404, "NAME_UNKNOWN", ""),
-            },
-            _ => Reply::error(405, "UNSUPPORTED", ""),
-        }
-    }
-
-    fn put_manifest(&self, state: &mut State, asked: &Asked, name: &str, reference: &str) -> Reply {
-        let digest = Digest::of(&asked.body).to_string();
-        let Ok(manifest) = serde_json::from_slice::<Value>(&asked.body) else {
-            return Reply::error(400, "MANIFEST_INVALID", "not JSON");
-        };
-        if reference.contains(':') && reference != digest {
-            return Reply::error(400, "DIGEST_INVALID", &digest);
-        }
-        let held = state.held.entry(name.to_owned()).or_default();
-        let named = |list: &str| manifest[list].as_array().cloned().unwrap_or_default();
-        let text = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
-        let config = manifest.get("config").into_iter().cloned();
-        let blobs = config.chain(named("layers")).all(|blob| held.blobs.contains_key(&text(&blob)));
-        let below = named("manifests").iter().all(|child| held.manifests.contains_key(&text(child)));
-        if !self.manners.lax && !(blobs && below) {
-            return Reply::error(400, "MANIFEST_BLOB_UNKNOWN", "a blob is missing");
-        }
-        let media_type = asked.header("content-type").unwrap_or_default().to_owned();
-        held.manifests.insert(digest.clone(), (media_type, asked.body.clone()));
-        if !reference.contains(':') {
-            held.tags.insert(reference.to_owned(), digest.clone());
-        }
-        let reply = Reply::new(201)
-            .header("Location", format!("/v2/{name}/manifests/{digest}"))
-            .header("Docker-Content-Digest", digest);
-        match manifest["subject"]["digest"].as_str().filter(|_| self.manners.referrers == 200) {
-            Some(subject) => reply.header("OCI-Subject", subject),
-            None => reply,
-        }
-    }
-
-    fn upload(&self, state: &mut State, asked: &Asked, name: &str, id: &str) -> Reply {
-        let digest = asked.query("digest");
-        let mut content = match (asked.method.as_str(), state.uploads.remove(id)) {
-            ("POST", _) if digest.is_some() && self.manners.one_request => Vec::new(),
-            ("POST", _) => {
-                state.begun += 1;
-                let id = state.begun.to_string();
-                state.uploads.insert(id.clone(), Vec::new());
-                return Reply::new(202).header("Location", self.location(name, &id));
-            }
-            ("PATCH" | "PUT", Some(content)) if self.is_of(asked, id) => content,
-            ("DELETE", Some(_)) => return Reply::new(204),
-            _ => return Reply::error(404, "BLOB_UPLOAD_UNKNOWN", ""),
-        };
-        content.extend_from_slice(&asked.body);
-        if asked.method == "PATCH" {
-            let reply = Reply::new(202)
-                .header("Location", self.location(name, id))
-                .header("Range", format!("0-{}", content.len().max(1) - 1));
-            state.uploads.insert(id.to_owned(), content);
-            return reply;
-        }
-        let found = Digest::of(&content).to_string();
-        if digest.as_deref() != Some(&found) {
-            return Reply::error(400, "DIGEST_INVALID", &found);
-        }
-        state.held.entry(name.to_owned()).or_default().blobs.insert(found.clone(), content);
-        Reply::new(201)
-            .header("Location", format!("/v2/{name}/blobs/{found}"))
-            .header("Docker-Content-Digest", found)
-    }
-
-    fn location(&self, name: &str, id: &str) -> String {
-        let relative = format!("/v2/{name}/blobs/uploads/{id}");
-        match self.manners.location {
-            Location::Relative => relative,
-            Location::RelativeWithQuery => format!("{relative}?state={id}%2Bx"),
-            Location::AbsoluteWithQuery => format!("http://{}{relative}?state={id}%2Bx", self.address),
-        }
-    }
-
-    /// Whether the query of an upload's address came back as it was given.
-    fn is_of(&self, asked: &Asked, id: &str) -> bool {
-        self.manners.location == Location::Relative || asked.query("state") == Some(format!("{id}+x"))
-    }
-
-    fn referrers(&self, state: &State, asked: &Asked, name: &str, subject: &str) -> Reply {
-        if self.manners.referrers != 200 {
-            return Reply::error(self.manners.referrers, "UNSUPPORTED", "");
-        }
-        let all = state.held.get(name).map(|held| held.referrers(subject)).unwrap_or_default();
-        let from = asked.query("from").and_then(|from| from.parse().ok()).unwrap_or(0);
-        let page = if self.manners.page == 0 { all.len() } else { self.manners.page };
-        let some: Vec<&Value> = all.iter().skip(from).take(page).collect();
-        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": some});
-        let reply = Reply::new(200).body(OCI_INDEX, index.to_string());
-        if from + page >= all.len() {
-            return reply;
-        }
-        let next = format!("</v2/{name}/referrers/{subject}?from={}>; rel=\"next\"", from + page);
-        reply.header("Link", next)
-    }
-
-    fn may(&self, asked: &Asked, name: &str) -> bool {
-        let given = asked.header("authorization").unwrap_or_default();
-        match &self.manners.auth {
-            Auth::Open => true,
-            Auth::Basic => given == basic(),
-            Auth::Bearer(_) => {
-                let scope = given
-                    .strip_prefix("Bearer ")
-                    .and_then(|token| token.strip_prefix(TOKEN)?.strip_prefix('.'))
-                    .and_then(|scope| URL_SAFE_NO_PAD.decode(scope).ok());
-                let scope = scope.map(|scope| String::from_utf8_lossy(&scope).into_owned());
-                let actions = scope.as_deref().and_then(|scope| scope.strip_prefix("repository:"));
-                let actions = actions.and_then(|scope| scope.strip_prefix(name)?.strip_prefix(':'));
-                actions.is_some_and(|actions| actions.split(',').any(|action| action == needed(asked)))
-            }
-        }
-    }
-
-    fn unauthorized(&self, asked: &Asked) -> Reply {
-        let challenge = match &self.manners.auth {
-            Auth::Open | Auth::Basic => "Basic realm=\"test\"".to_owned(),
-            Auth::Bearer(realm) => {
-                let own = format!("http://{}/token", self.address);
-                let path = asked.path().strip_prefix("/v2/").unwrap_or_default();
-                let parts = ["/blobs/", "/manifests/", "/referrers/", "/tags/"];
-                let name = parts.iter().find_map(|part| path.split_once(part)).unwrap_or_default().0;
-                let actions = if needed(asked) == "pull" { "pull" } else { "pull,push" };
-                format!(
-                    "Bearer realm=\"{}\",service=\"test\",scope=\"repository:{name}:{actions}\"",
-                    realm.as_ref().unwrap_or(&own)
-                )
-            }
-        };
-        Reply::error(401, "UNAUTHORIZED", "authentication required").header("WWW-Authenticate", challenge)
-    }
 }
 
 /// The tag of a digest's signatures.
 pub(crate) fn signature_tag(subject: &str) -> String {
     format!("{}.sig", subject.replace(':', "-"))
-}
-
-fn needed(asked: &Asked) -> &'static str {
-    if matches!(asked.method.as_str(), "GET" | "HEAD") { "pull" } else { "push" }
-}
-
-fn basic() -> String {
-    format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")))
-}
-
-/// The token service: a token is for the one scope that is asked for.
-fn token(asked: &Asked) -> Reply {
-    let posted = form(&String::from_utf8_lossy(&asked.body));
-    let posted = |name: &str| posted.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let (scope, known) = match asked.method.as_str() {
-        "POST" => {
-            let granted = posted("grant_type").as_deref() == Some("refresh_token");
-            (posted("scope"), granted && posted("refresh_token").as_deref() == Some(IDENTITY))
-        }
-        _ => (asked.query("scope"), asked.header("authorization") == Some(&basic())),
-    };
-    match scope {
-        Some(scope) if known => {
-            let token = format!("{TOKEN}.{}", URL_SAFE_NO_PAD.encode(scope));
-            Reply::new(200).json(&json!({"token": token, "access_token": token, "expires_in": 300}))
-        }
-        _ => Reply::error(401, "UNAUTHORIZED", "no such user"),
-    }
-}
-
-fn get_manifest(state: &State, asked: &Asked, name: &str, reference: &str) -> Reply {
-    let absent = || Reply::error(404, "MANIFEST_UNKNOWN", "");
-    let Some(held) = state.held.get(name) else { return Reply::error(404, "NAME_UNKNOWN", "") };
-    let Some(digest) = held.digest_of(reference) else { return absent() };
-    let Some((media_type, bytes)) = held.manifests.get(&digest) else { return absent() };
-    // As distribution does: who does not say that they take it, do not get it.
-    let kind = media_type.split(';').next().unwrap_or_default();
-    let mut accepted = asked.headers.iter().filter(|(name, _)| name == "accept");
-    if !accepted.any(|(_, accept)| accept.contains(kind) || accept.contains("*/*")) {
-        return absent();
-    }
-    Reply::new(200).body(media_type, bytes.clone()).header("Docker-Content-Digest", digest)
-}
-
-fn read_request(reader: &mut BufReader<TcpStream>, mut stream: &TcpStream) -> io::Result<Option<Asked>> {
-    let line = read_line(reader)?;
-    let mut words = line.split(' ').map(ToOwned::to_owned);
-    let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
-    let mut asked = Asked { method, target, ..Asked::default() };
-    loop {
-        let line = read_line(reader)?;
-        let Some((name, value)) = line.split_once(':') else { break };
-        asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    if asked.header("expect").is_some() {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    if asked.header("transfer-encoding").is_some() {
-        loop {
-            let size = usize::from_str_radix(&read_line(reader)?, 16).map_err(io::Error::other)?;
-            let from = asked.body.len();
-            asked.body.resize(from + size, 0);
-            reader.read_exact(&mut asked.body[from..])?;
-            read_line(reader)?;
-            if size == 0 {
-                break;
-            }
-        }
-    } else if let Some(length) = asked.header("content-length") {
-        asked.body = vec![0; length.parse().map_err(io::Error::other)?];
-        reader.read_exact(&mut asked.body)?;
-    }
-    Ok(Some(asked))
-}
-
-fn read_line(reader: &mut BufReader<TcpStream>) -> io::Result<String> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    Ok(line.trim_end().to_owned())
 }
 
 /// The pairs of a query or of a posted form.
