@@ -206,26 +206,23 @@ impl Bench {
         let blob = |digest: &str| folder.join("blobs").join(digest.replace(':', "/"));
         let list = fs::read_to_string(self.path(&format!("images-{COMPARED}.txt"))).expect("a list");
         let index = json(&folder.join("index.json"));
+        let entries = index.pointer("/manifests").and_then(Value::as_array).expect("an index");
         let named = |name: &str| {
-            let entries = index["manifests"].as_array().expect("an index");
-            let entry = entries
-                .iter()
-                .find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == name);
-            text(&entry.expect("a name of the response")["digest"])
+            let tag = |entry: &&Value| text(entry, "/annotations/org.opencontainers.image.ref.name") == name;
+            text(entries.iter().find(tag).expect("a name of the response"), "/digest").to_owned()
         };
         let images = list.lines().enumerate().map(|(number, reference)| {
             let (repository, tag) = reference.rsplit_once(':').expect("a tag");
-            let seeds = self.path(&format!("seeds-{COMPARED}/app{number}/index.json"));
-            let digest = text(&json(&seeds)["manifests"][0]["digest"]);
             assert_eq!(tag, format!("t{number}"));
+            let seeds = json(&self.path(&format!("seeds-{COMPARED}/app{number}/index.json")));
+            let digest = text(&seeds, "/manifests/0/digest");
             let manifest = json(&blob(&named(&format!("{}.sig", digest.replace(':', "-")))));
-            let layer = &manifest["layers"][0];
             let signature = self.path(&format!("signature-{number}"));
-            fs::write(&signature, text(&layer["annotations"]["dev.cosignproject.cosign/signature"]))
-                .expect("a signature");
+            let signed = text(&manifest, "/layers/0/annotations/dev.cosignproject.cosign~1signature");
+            fs::write(&signature, signed).expect("a signature");
             Image {
                 reference: format!("{repository}@{digest}"),
-                payload: blob(&text(&layer["digest"])),
+                payload: blob(text(&manifest, "/layers/0/digest")),
                 signature,
             }
         });
@@ -249,8 +246,7 @@ impl Bench {
             ours.push(self.verify(&images).time);
             once.push(self.cosign_verify(&images));
         }
-        let [attach, import, rest, each, once, ours] =
-            [attach, import, rest, each, once, ours].map(|times| median(times));
+        let [attach, import, rest, each, once, ours] = [attach, import, rest, each, once, ours].map(median);
         println!("{COMPARED} images, each time for all of them, median of {ROUNDS}");
         println!(
             "  cosign attach signature, each: {attach:.2?}; coldsign import: {import:.2?}, {rest:.2?} of it at rest"
@@ -274,7 +270,7 @@ impl Bench {
             rest.push(imported.rest);
             verify.push(self.verify_list(MORE).time);
         }
-        let [import, rest, verify] = [import, rest, verify].map(|times| median(times));
+        let [import, rest, verify] = [import, rest, verify].map(median);
         println!("{MORE} images, median of {ROUNDS}");
         println!("  coldsign import: {import:.2?}, {rest:.2?} of it at rest; coldsign verify: {verify:.2?}");
     }
@@ -295,8 +291,9 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().expect("a string").to_owned()
+/// The string at this place (RFC 6901).
+fn text<'a>(value: &'a Value, place: &str) -> &'a str {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("{place}: {value}"))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
