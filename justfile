@@ -17,7 +17,7 @@ check:
 test:
     cargo test --locked
 
-# the tests with real cosign, skopeo and oras; installs them once
+# the tests with real cosign, skopeo, oras and registries; installs them once
 [group('slow')]
 peers:
     COLDSIGN_PEERS="$(tests/peers/install.sh)" COLDSIGN_REQUIRE_PEERS=1 cargo test --locked --test peers
@@ -27,10 +27,10 @@ peers:
 sealed: dist
     COLDSIGN_SEALED=dist cargo test --locked --test airgap
 
-# ratios against raw signing and verifying, made in one run
+# ratios against raw signing and verifying, and against cosign at a registry, each made in one run
 [group('slow')]
 bench:
-    cargo bench --locked
+    COLDSIGN_PEERS="$(tests/peers/install.sh)" cargo bench --locked
 
 # write the rendered pages, the allow-list and the snapshots again; read the diff
 [group('write')]

@@ -1,7 +1,7 @@
 //! Pushing to a registry beside other writers, on a registry that is simulated: what another writer took away is put
 //! again, what does not stay is named, what stands there is left alone.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -468,7 +468,7 @@ fn a_tag_that_moved_is_named_and_the_digest_is_signed() {
         warning.details().collect::<Vec<_>>(),
         [
             format!("signed {signed}"),
-            format!("now {now}"),
+            format!("now is {now}"),
             "pushed for the digest that was signed; the new image has no signature".to_owned()
         ]
     );

@@ -121,7 +121,7 @@ mod tests {
         );
         assert_eq!(seen, items);
         assert!(most.load(Ordering::SeqCst) <= 7);
-        Flow { workers: 3, stop: &stop }.run(&[] as &[u8], |_| Ok(()), |_, _| panic!("nothing to hand over"));
+        Flow { workers: 3, stop: &stop }.run(&[0_u8; 0], |_| Ok(()), |_, _| panic!("nothing to hand over"));
     }
 
     #[test]

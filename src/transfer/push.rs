@@ -133,7 +133,7 @@ pub struct Outcome<'p> {
 pub struct Failures<'o> {
     /// How many images failed by it.
     pub images: usize,
-    /// The errors, one a digest, in the order of the request.
+    /// The errors, in the order of the request: of an image the first, and none that several share twice.
     pub errors: Vec<&'o Error>,
 }
 
@@ -172,7 +172,7 @@ impl Row {
         if let Tag::Moved(moved) = &self.tag {
             let warning = Error::new(Check::TagMoved, &moved.name)
                 .detail(format!("signed {}", self.digest))
-                .detail(format!("now {}", moved.now));
+                .detail(format!("now is {}", moved.now));
             let done = match self.status {
                 Status::Pushed => "pushed for the digest that was signed",
                 Status::Unchanged => "the digest that was signed has its signatures",
@@ -211,7 +211,7 @@ impl Plan {
         let map = Arc::new(Map::of(self));
         let run = Run::new(self, destinations, mode, map.clone());
         let groups = self.request().sigs().iter().map(|_| Group::default()).collect();
-        let tags = vec![Tag::NotNamed; self.request().images().len()];
+        let tags = vec![Tag::default(); self.request().images().len()];
         let mut outcome = Outcome { plan: self, map, mode, groups, tags };
         let mut shown = Shown::default();
         let turns = turns(self, 0..self.request().sigs().len());
@@ -286,8 +286,7 @@ struct Group {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Done {
-    /// Something was put, or an attempt was made.
-    put: bool,
+    stage: Stage,
     /// Something was absent.
     changed: bool,
     sigs: usize,
@@ -296,8 +295,18 @@ struct Done {
     foreign_bundles: usize,
     bundled: bool,
     hidden: bool,
-    /// Everything of ours came back and verified, after it settled.
-    verified: bool,
+}
+
+/// How far a group is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was put.
+    #[default]
+    Read,
+    /// Something was put, or an attempt was made.
+    Put,
+    /// Everything of ours came back and verified; what was put, after it settled.
+    Verified,
 }
 
 /// A group that was begun, and the tags of the images whose top it is.
@@ -368,7 +377,7 @@ impl<'a> Run<'a> {
             check_subject_absent(store.as_ref(), group)?;
         }
         self.put(store.as_ref(), begun.place, group, &mut begun.group, false)?;
-        if self.mode == Mode::Push && self.live && !begun.group.done.put {
+        if self.mode == Mode::Push && self.live && begun.group.done.stage == Stage::Read {
             let seen = self.look(store.as_ref(), begun.place, group)?;
             begun.group.take(seen);
         }
@@ -424,7 +433,7 @@ impl<'a> Run<'a> {
             if merge.change.is_some() || again {
                 done.changed = true;
                 if self.mode == Mode::Push {
-                    done.put = true;
+                    done.stage = Stage::Put;
                     self.put_sig(store, group, &layers, merge.change.as_ref())?;
                 }
             }
@@ -442,7 +451,7 @@ impl<'a> Run<'a> {
             }
             done.changed = true;
             if self.mode == Mode::Push {
-                done.put = true;
+                done.stage = Stage::Put;
                 store.put_blob(bundle::EMPTY)?;
                 store.put_blob(&bundle)?;
                 let manifest = ManifestToPut {
@@ -514,7 +523,7 @@ impl<'a> Run<'a> {
         let never = AtomicBool::new(false);
         let flow = Flow { workers, stop: &never };
         for round in 1..=limits::SETTLE_ROUNDS {
-            let open = |group: &Group| group.error.is_none() && !group.done.verified;
+            let open = |group: &Group| group.error.is_none() && group.done.stage != Stage::Verified;
             let places = groups.iter().enumerate().filter(|(_, group)| open(group)).map(|(place, _)| place);
             let turns = turns(self.plan, places);
             if turns.is_empty() {
@@ -579,13 +588,16 @@ impl Group {
         self.done.foreign_bundles = seen.foreign_bundles;
         self.done.bundled = seen.bundled;
         self.done.hidden = seen.hidden;
-        self.done.verified = seen.missing.is_none();
+        if seen.missing.is_none() {
+            self.done.stage = Stage::Verified;
+        }
         self.note = seen.note;
     }
 
     fn update(&mut self, round: Round) {
         if let Some(put) = round.put {
-            self.done = Done { changed: self.done.changed || put.done.changed, ..put.done };
+            let stage = if put.done.stage == Stage::Read { self.done.stage } else { put.done.stage };
+            self.done = Done { stage, changed: self.done.changed || put.done.changed, ..put.done };
             self.crashing = put.crashing;
         }
         if let Some(seen) = round.seen {
@@ -632,8 +644,8 @@ impl Outcome<'_> {
                     failures.push(Failures { images: 0, errors: Vec::new() });
                     kinds.len() - 1
                 });
-                let Some(failures) = failures.get_mut(at) else { continue };
-                failures.images += usize::from(counted.insert(at));
+                let Some(failures) = failures.get_mut(at).filter(|_| counted.insert(at)) else { continue };
+                failures.images += 1;
                 if listed.insert(place) {
                     failures.errors.push(error);
                 }
@@ -645,7 +657,7 @@ impl Outcome<'_> {
     /// Whether anything of ours stands at the destination, or an attempt was made to put it there.
     #[must_use]
     pub fn touched(&self) -> bool {
-        self.groups.iter().any(|group| group.done.put || group.stands())
+        self.groups.iter().any(|group| group.done.stage == Stage::Put || group.stands())
     }
 
     /// 0; 52 where something came back other than it was; 51 where some of it stands there; 50 where nothing does, and

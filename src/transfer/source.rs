@@ -104,6 +104,7 @@ impl Source {
 
 impl Location {
     /// Opens it to read, where it is a layout.
+    #[must_use]
     pub fn open_layout(&self) -> Option<Result<Layout>> {
         match self {
             Self::Directory(path) => Some(layout_dir::open(path)),

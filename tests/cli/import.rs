@@ -211,7 +211,16 @@ fn places_that_are_no_layouts() {
             station.coldsign().args(["import", "response.tar", "--key", "release.pub", "--to", place]);
         station.refused(import, code).stderr_line(&format!("error[{check}]: [..]"));
     }
-    station.refused(station.coldsign().args(["import", "response.tar", "--key", "release.pub"]), 2);
+    // A place for signatures is a layout or a repository, never both, and a repository has no tag.
+    let import = || station.coldsign().args(["import", "response.tar", "--key", "release.pub"]);
+    let elsewhere = ["--signature-repository", "registry.example/sigs"];
+    station.refused(import().args(elsewhere).args(["--to", "oci:layout"]), 2);
+    for (run, said) in [
+        (import().args(["--signature-repository", "registry.example/sigs:1"]), "USAGE"),
+        (import().env("COSIGN_REPOSITORY", "registry.example/sigs@sha256:00"), "REFERENCE-SYNTAX"),
+    ] {
+        station.refused(run, 2).stderr_line(&format!("error[{said}]: [..]"));
+    }
 }
 
 #[test]
@@ -247,6 +256,7 @@ fn images_that_are_gone() {
         [("registry.example/infra/proxy:7", "failed"), ("registry.example/team/app:1.4", "pushed")]
     );
     assert!(report["images"][0]["error"].as_str().unwrap().contains("SUBJECT-ABSENT"));
+    assert_eq!(report["images"][0]["check"], "SUBJECT-ABSENT");
     // A report is never written over, and that is found before anything is pushed.
     station
         .refused(import("layout"), 1)
@@ -381,8 +391,9 @@ fn reports() {
     };
     assert_eq!((status("dry.json"), status("done.json")), ("would push".to_owned(), "pushed".to_owned()));
     let expected = json!({
-        "images": [{"bundles": 0, "digest": INDEX, "error": null, "image": "registry.example/team/app:1.4", "sigs": 4,
-            "status": "pushed"}],
+        "images": [{"bundles": 0, "check": null, "digest": INDEX, "error": null, "foreign": 0, "hidden": false,
+            "image": "registry.example/team/app:1.4", "sigs": 4, "status": "pushed", "tag": "not compared",
+            "warnings": []}],
         "request": station.digest("request.tar"), "strangers": [], "summary": "1 image, 4 items"
     });
     assert_eq!(serde_json::from_slice::<Value>(&station.read("done.json")).unwrap(), expected);

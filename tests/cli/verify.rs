@@ -1,5 +1,8 @@
 //! `verify`: cosign's output and exit codes, both forms, every image, lists; the auditor's commands.
 
+use std::collections::BTreeMap;
+
+use coldsign::keys::public::PublicKey;
 use serde_json::Value;
 
 use crate::station::{INDEX, SINGLE, Station};
@@ -94,6 +97,250 @@ fn lists() {
     outcome.stderr_line("error[SIG-ABSENT]: no signatures found: oci:single[..]");
     outcome.stderr_line("Verification for oci:layout --");
     verify(&station, &["--key", "release.pub", "oci:single", "oci:layout:v9", "oci:layout"], 10);
+}
+
+#[test]
+fn what_an_index_names_as_well() {
+    let station = signed();
+    let key = ["--key", "release.pub"];
+    for image in ["oci:layout", "oci:layout:v1", &format!("oci:layout@{INDEX}")] {
+        let all = verify(&station, &[&key[..], &["--recursive", image]].concat(), 0);
+        all.stderr_line("form: .sig, 4 of 4 valid; bundle, 4 of 4 valid; log: absent; 4 digests");
+        let shown: Value = serde_json::from_slice(all.stdout_bytes()).unwrap();
+        assert_eq!(shown.as_array().unwrap().len(), 8, "{all}");
+    }
+    station.write("images.txt", "oci:layout:v1\n");
+    verify(&station, &[&key[..], &["-r", "--from", "images.txt"]].concat(), 0).stdout(
+        "ok    oci:layout:v1 [..] 4 digests, .sig and bundle, log absent\n1 image, 4 digests: 4 ok\n",
+    );
+    // The index alone is signed: enough as cosign has it, and not where the children are asked for.
+    let alone = Station::new();
+    alone.export("request.tar", &["oci:layout", "--as", "registry.example/team/app:1.4", "--no-recursive"]);
+    alone.sign("request.tar", &["--key", "release"], "response.tar");
+    alone.importing(&["response.tar", "--key", "release.pub"]).expect(0);
+    verify(&alone, &[&key[..], &["oci:layout:v1"]].concat(), 0);
+    let refused = verify(&alone, &[&key[..], &["-r", "oci:layout:v1"]].concat(), 10);
+    refused.stdout("").stderr_line("error[SIG-ABSENT]: no signatures found: oci:layout:v1: sha256:[..]");
+    let from = ["--from", "response.tar", "oci:layout"];
+    verify(&alone, &[&key[..], &from].concat(), 0).stdout_line("1 image, 1 digest: 1 ok");
+    verify(&alone, &[&key[..], &["-r"], &from].concat(), 10)
+        .stdout_line("1 image, 4 digests: 1 ok, 3 failed");
+}
+
+/// Nothing listens there: every digest that the request names is a failed row, in the registry that it names.
+#[test]
+fn digests_where_the_request_says() {
+    let station = Station::new();
+    station.export("request.tar", &["oci:layout", "--as", "127.0.0.1:1/team/app:1.4"]);
+    station.sign("request.tar", &["--key", "release"], "response.tar");
+    for file in ["response.tar", "request.tar"] {
+        let run = station.coldsign().args(["verify", "--key", "release.pub", "--from", file]);
+        let outcome = run.args(["--report", &format!("json:{file}.json")]).expect(50);
+        outcome.stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..]REGISTRY-REACH[..]");
+        outcome.stdout_line("1 image, 4 digests: 0 ok, 4 failed");
+        let report: Value = serde_json::from_slice(&station.read(format!("{file}.json"))).unwrap();
+        assert_eq!(report["request"], station.digest(file));
+        let rows = report["rows"].as_array().unwrap();
+        assert!(rows.len() == 4 && rows.iter().all(|row| row["check"] == "REGISTRY-REACH"), "{report}");
+    }
+    // An image that is gone is a failed row, whatever stands beside its name.
+    verify(&station, &["--key", "release.pub", "--from", "response.tar", "oci:single"], 11)
+        .stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..][SIG-TAG]: image tag not found: sha256:[..]");
+    let absent = verify(&station, &["--key", "release.pub", "127.0.0.1:1/team/app:1.4"], 50);
+    absent
+        .stderr_line("error[REGISTRY-REACH]: [..]: 127.0.0.1:1/team/app:1.4: GET http://127.0.0.1:1/v2/[..]");
+}
+
+#[test]
+fn flags_that_are_typed_for_cosign() {
+    let station = signed();
+    let key = ["--key", "release.pub", "oci:layout"];
+    for given in [
+        &["--insecure-ignore-tlog"][..],
+        &["--insecure-ignore-tlog=true", "--output", "json", "--max-workers", "3"],
+        &["--signature-repository", "registry.example/sigs", "--check-claims=true"],
+    ] {
+        verify(&station, &[&key[..], given].concat(), 0);
+    }
+    for (given, line) in [
+        (&["--insecure-ignore-tlog=false"][..], "error[USAGE]: [..]--insecure-ignore-tlog=false"),
+        (&["--signature-repository", "registry.example/sigs:1"], "error[USAGE]: [..]"),
+        (&["--signature-repository", "SIGS"], "error: [..]"),
+        (&["--max-workers", "0"], "error: [..]"),
+        (&["--allow-http-registry"], "error: [..]"),
+        (&["--allow-insecure-registry"], "error: [..]"),
+    ] {
+        verify(&station, &[&key[..], given].concat(), 2).stdout("").stderr_line(line);
+    }
+    let run = || station.coldsign().arg("verify").args(key);
+    run().env("COSIGN_REPOSITORY", "registry.example/sigs").expect(0);
+    run().env("COSIGN_REPOSITORY", "registry.example/sigs:1").expect(2).stderr_line("error[USAGE]: [..]");
+    run().env("COSIGN_REPOSITORY", "SIGS").expect(2).stderr_line("error[REFERENCE-SYNTAX]: [..]");
+}
+
+/// One row for each image and digest, exactly.
+#[test]
+fn report_as_json() {
+    let station = signed();
+    station.write("images.txt", "oci:layout:v1\noci:single:v1\noci:layout:v9\n");
+    let run = |arguments: &[&str], code| {
+        station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
+    };
+    run(&["--from", "images.txt", "--report", "json:list.json"], 10);
+    let id = PublicKey::from_pem(&station.read("release.pub")).unwrap().id();
+    let signature = |form: &str, identity: &str| {
+        format!(
+            "{{\"form\":\"{form}\",\"identity\":{identity},\"key\":\"release.pub\",\"keyId\":\"{id}\",\"log\":\"absent\"}}"
+        )
+    };
+    let both =
+        format!("{},{}", signature(".sig", "\"registry.example/team/app:1.4\""), signature("bundle", "null"));
+    let ok = |name: &str, digest: &str| {
+        format!(
+            "{{\"check\":null,\"details\":[],\"digest\":\"{digest}\",\"message\":null,\"name\":\"{name}\",\"notes\":[],\"outcome\":\"ok\",\"signatures\":[{both}]}}"
+        )
+    };
+    let list = format!(
+        "{{\"request\":null,\"rows\":[\n{},\n\
+         {{\"check\":\"SIG-ABSENT\",\"details\":[],\"digest\":\"{SINGLE}\",\"message\":\"no signatures found\",\"name\":\"oci:single:v1\",\"notes\":[],\"outcome\":\"failed\",\"signatures\":[]}},\n\
+         {{\"check\":\"SIG-TAG\",\"details\":[\"it has v1 {INDEX}\"],\"digest\":null,\"message\":\"image tag not found\",\"name\":\"oci:layout:v9\",\"notes\":[],\"outcome\":\"failed\",\"signatures\":[]}}\n\
+         ],\"totals\":{{\"failed\":2,\"images\":3,\"ok\":1,\"rows\":3}}}}\n",
+        ok("oci:layout:v1", INDEX)
+    );
+    assert_eq!(String::from_utf8(station.read("list.json")).unwrap(), list);
+
+    // A response: its request, and each of its digests. Both reports at once, and of one image as well.
+    run(&["--from", "response.tar", "oci:layout", "--report", "junit:a.xml", "--report", "json:a.json"], 0);
+    let report: Value = serde_json::from_slice(&station.read("a.json")).unwrap();
+    assert_eq!(report["request"], station.digest("response.tar"));
+    assert_eq!(report["totals"], serde_json::json!({"failed": 0, "images": 1, "ok": 4, "rows": 4}));
+    run(&["oci:layout:v1", "--report", "json:one.json"], 0).stderr_line("Verification for oci:layout:v1 --");
+    let one = format!(
+        "{{\"request\":null,\"rows\":[\n{}\n],\"totals\":{{\"failed\":0,\"images\":1,\"ok\":1,\"rows\":1}}}}\n",
+        ok("oci:layout:v1", INDEX)
+    );
+    assert_eq!(String::from_utf8(station.read("one.json")).unwrap(), one);
+}
+
+/// What a CI system reads: well-formed whatever the names are, one test case for each image and digest.
+#[test]
+fn report_as_junit() {
+    let station = signed();
+    station.write(
+        "images.txt",
+        "oci:layout:v1\noci:single:v1\n\"oci:a]]>&amp;<b>\\\"'\\u001b\\u202e/x:1\"\noci:layout:v9\n",
+    );
+    let run = |arguments: &[&str], code| {
+        station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
+    };
+    run(&["--from", "images.txt", "--report", "junit:v.xml"], 10);
+    let xml = String::from_utf8(station.read("v.xml")).unwrap();
+    let elements = elements(&xml);
+    let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
+    assert_eq!((count("testsuites"), count("testsuite"), count("testcase")), (1, 1, 4), "{xml}");
+    assert_eq!((count("failure"), count("system-out"), count("properties")), (3, 1, 0), "{xml}");
+    let of = |name: &str, attribute: &str| -> Vec<&str> {
+        let all = elements.iter().filter(|(element, _)| element == name);
+        all.filter_map(|(_, attributes)| attributes.get(attribute).map(String::as_str)).collect()
+    };
+    for suite in ["testsuites", "testsuite"] {
+        assert_eq!(
+            (of(suite, "tests"), of(suite, "failures"), of(suite, "errors")),
+            (vec!["4"], vec!["3"], vec!["0"])
+        );
+    }
+    assert_eq!(of("failure", "type"), ["SIG-ABSENT", "FILE-READ", "SIG-TAG"]);
+    assert_eq!(of("failure", "message")[0], "no signatures found");
+    let escaped = "oci:a]]&gt;&amp;amp;&lt;b&gt;&quot;'\\u{1b}\\u{202e}/x";
+    assert_eq!(
+        of("testcase", "name"),
+        [
+            "oci:layout:v1@sha256:b6d68273372c",
+            "oci:single:v1@sha256:19c23ffc2034",
+            &format!("{escaped}:1"),
+            "oci:layout:v9"
+        ]
+    );
+    assert_eq!(of("testcase", "classname"), ["oci:layout", "oci:single", escaped, "oci:layout"]);
+    assert!(xml.contains(&format!("<system-out>{INDEX}\n.sig by release.pub sha256:")), "{xml}");
+
+    run(&["--from", "response.tar", "oci:layout", "--report", "junit:r.xml"], 0);
+    let xml = String::from_utf8(station.read("r.xml")).unwrap();
+    let request = format!("<property name=\"request\" value=\"{}\"/>", station.digest("response.tar"));
+    assert!(xml.contains(&request) && !xml.contains("<failure"), "{xml}");
+    assert_eq!(self::elements(&xml).iter().filter(|(element, _)| element == "testcase").count(), 4);
+}
+
+/// Its name, and its attributes as they are written.
+type Element = (String, BTreeMap<String, String>);
+
+/// The elements of a document in their order. Fails unless it is well-formed: one
+/// root, every element ended in its turn, no attribute twice, only entities that XML knows, nothing but printable ASCII.
+#[track_caller]
+fn elements(xml: &str) -> Vec<Element> {
+    assert!(xml.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{xml}");
+    let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("a declaration");
+    let text = |text: &str| {
+        assert!(!text.contains(['<', '>']), "{text}");
+        for reference in text.split('&').skip(1) {
+            let entity = reference.split_once(';').map(|(entity, _)| entity);
+            assert!(matches!(entity, Some("amp" | "lt" | "gt" | "quot")), "{text}");
+        }
+    };
+    let (mut found, mut open) = (Vec::<Element>::new(), Vec::<String>::new());
+    while let Some((before, tag)) = rest.split_once('<') {
+        text(before);
+        assert!(!open.is_empty() || before.trim().is_empty(), "text outside: {before}");
+        let (tag, after) = tag.split_once('>').expect("a tag is closed");
+        rest = after;
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "{xml}");
+            continue;
+        }
+        assert!(!open.is_empty() || found.is_empty(), "a second root: {tag}");
+        let (tag, empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
+        let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let mut values = BTreeMap::new();
+        while let Some((attribute, after)) = attributes.split_once("=\"") {
+            let (value, after) = after.split_once('"').expect("a value is closed");
+            text(value);
+            assert!(values.insert(attribute.to_owned(), value.to_owned()).is_none(), "{attribute} twice");
+            attributes = after.trim_start();
+        }
+        assert!(attributes.is_empty(), "{tag}");
+        found.push((name.to_owned(), values));
+        if !empty {
+            open.push(name.to_owned());
+        }
+    }
+    assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
+    found
+}
+
+#[test]
+fn report_files_are_created_whole_and_never_written_over() {
+    let station = signed();
+    station.write("there.xml", "mine");
+    for (arguments, code, line) in [
+        (&["--report", "junit:there.xml"][..], 1, "error[OUT-EXISTS]: [..]"),
+        (&["--report", "json:a", "--report", "junit:there.xml"], 1, "error[OUT-EXISTS]: [..]"),
+        (&["--report", "json:a", "--report", "junit:a"], 2, "error[USAGE]: [..]: a"),
+        (&["--report", "a.xml"], 2, "error[USAGE]: [..]: a.xml"),
+        (&["--report", "xml:a.xml"], 2, "error[USAGE]: [..]"),
+        (&["--report", "junit:"], 2, "error[USAGE]: [..]"),
+    ] {
+        let run = station.coldsign().args(["verify", "--key", "release.pub", "oci:layout"]).args(arguments);
+        station.refused(run, code).stderr_line(line);
+    }
+    // Whoever reads the rows may go: the reports are whole, and the exit code tells what failed.
+    station.write("images.txt", "oci:layout:v1\noci:single:v1\n");
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_coldsign")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let line = "coldsign verify --key release.pub --from images.txt --report json:gone.json";
+    let script = format!("trap '' PIPE; ({line}; echo $? >code) | exec true; sleep 0.2; cat code");
+    station.program("bash").args(["-c", &script]).env("PATH", &path).expect(0).stdout("10\n");
+    let report: Value = serde_json::from_slice(&station.read("gone.json")).unwrap();
+    assert_eq!(report["totals"]["rows"], 2);
 }
 
 /// The exit codes of cosign, each with its first line.

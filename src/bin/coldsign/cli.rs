@@ -135,8 +135,10 @@ pub(crate) struct Import {
     /// Put signatures into this layout, not to where the request says
     #[arg(long, value_name = "oci:DIR")]
     pub(crate) to: Option<String>,
-    /// Put them into this repository; else the environment's COSIGN_REPOSITORY
-    #[arg(long, value_name = "REPOSITORY", value_parser = parser(Reference::parse), conflicts_with = "to")]
+    #[arg(
+        help = "Put them into this repository; else the environment's COSIGN_REPOSITORY",
+        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse), conflicts_with = "to"
+    )]
     pub(crate) signature_repository: Option<Reference>,
     /// The request that was sent, to be compared
     #[arg(long, value_name = "FILE", conflicts_with = "request_digest")]
@@ -174,7 +176,7 @@ in the registries that it names, or in the one layout given as IMAGE.
   coldsign verify --key release.pub --from response.tar --report junit:v.xml
   coldsign verify --key release.pub --from response.tar oci:./layout")]
 pub(crate) struct Verify {
-    /// An image, where its signatures are as well
+    /// An image; its signatures are beside it
     #[arg(value_name = "IMAGE", required_unless_present = "from")]
     pub(crate) images: Vec<String>,
     /// A public key whose signatures count; may be repeated
@@ -198,8 +200,10 @@ pub(crate) struct Verify {
     /// Verify what an index names as well, each by its own digest
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// Where signatures are, if not beside their image; also COSIGN_REPOSITORY
-    #[arg(long, value_name = "REPOSITORY", value_parser = parser(Reference::parse))]
+    #[arg(
+        help = "Where signatures are, if not beside their image; also COSIGN_REPOSITORY",
+        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
+    )]
     pub(crate) signature_repository: Option<Reference>,
     /// Write a row for each image and digest to json:FILE or junit:FILE
     #[arg(long = "report", value_name = "KIND:FILE")]

@@ -18,7 +18,7 @@ use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
-use coldsign::transfer::push::{Event, Mode, Outcome, Row, Status};
+use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Status};
 use coldsign::transfer::store::Destinations;
 
 use crate::cli::{Attach, Import};
@@ -278,24 +278,8 @@ fn looked_at(images: usize, bundled: usize) -> String {
 fn say_errors(outcome: &Outcome<'_>, to: &To<'_>, console: &mut dyn Console) -> Result<()> {
     let failures = outcome.failures();
     let mut say = |error: &Error| terminal::report(error).lines().try_for_each(|line| console.say(line));
-    if let ([absent], false) = (failures.as_slice(), outcome.touched())
-        && let Some(Check::SubjectAbsent) = absent.errors.first().map(|error| error.check())
-    {
-        let images = counted(absent.images, "image", "images");
-        let error = match to.place {
-            Some(place) => {
-                let at = format!("oci:{} holds none of them, {images}", place.display());
-                let error = Error::new(Check::SubjectAbsent, at).detail("nothing was pushed");
-                error.hint("is it the right layout? copy the images there first")
-            }
-            None => {
-                let error = Error::new(Check::SubjectAbsent, format!("none is there, {images}"));
-                error.detail("nothing was pushed").hint("push the images first, then run the same command")
-            }
-        };
-        if to.place.is_some() || absent.images > 1 {
-            return say(&error);
-        }
+    if let Some(error) = none_there(&failures, to).filter(|_| !outcome.touched()) {
+        return say(&error);
     }
     for failure in &failures {
         let Some(first) = failure.errors.first() else { continue };
@@ -316,6 +300,21 @@ fn say_errors(outcome: &Outcome<'_>, to: &To<'_>, console: &mut dyn Console) -> 
         }
     }
     Ok(())
+}
+
+/// SUBJECT-ABSENT, once for all, where every image is absent.
+fn none_there(failures: &[Failures<'_>], to: &To<'_>) -> Option<Error> {
+    let [absent] = failures else { return None };
+    absent.errors.first().filter(|error| error.check() == Check::SubjectAbsent)?;
+    let images = counted(absent.images, "image", "images");
+    if let Some(place) = to.place {
+        let at = format!("oci:{} holds none of them, {images}", place.display());
+        let error = Error::new(Check::SubjectAbsent, at).detail("nothing was pushed");
+        return Some(error.hint("is it the right layout? copy the images there first"));
+    }
+    let error = Error::new(Check::SubjectAbsent, format!("none is there, {images}"));
+    let error = error.detail("nothing was pushed").hint("push the images, then run the same command again");
+    Some(error).filter(|_| absent.images > 1)
 }
 
 fn forms(asked: Attach) -> sign::Forms {

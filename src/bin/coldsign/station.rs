@@ -40,7 +40,7 @@ impl Station {
         flag::register_conditional_shutdown(SIGINT, INTERRUPTED_TWICE, stop.clone())
             .and_then(|_| flag::register(SIGINT, stop.clone()))
             .map_err(|error| Error::new(Check::TerminalFailed, "Ctrl-C").caused_by(error))?;
-        Ok(Self { registries: Registries::new(http, signatures)?, workers: network.max_workers, stop })
+        Ok(Self { registries: Registries::new(http, signatures), workers: network.max_workers, stop })
     }
 
     /// Every registry, and every layout that is read.

@@ -430,7 +430,10 @@ fn check_registry_realm(realm: &str, origin: &Url) -> Result<Url> {
         "https" => {}
         "http" if origin.scheme() == "http" && url.host() == origin.host() => {}
         _ => {
-            return refuse("a token service speaks https, or is on the host of a registry that does not", &at);
+            return refuse(
+                "a token service speaks https, or is on the host of a registry that does not",
+                &at,
+            );
         }
     }
     if !url.username().is_empty() || url.password().is_some() {

@@ -53,8 +53,8 @@ struct Known {
 }
 
 impl Registries {
-    pub(crate) fn new(http: Http, signatures: Option<Repository>) -> Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(http: Http, signatures: Option<Repository>) -> Self {
+        Self {
             session: Session::new(http),
             settling: Settling::default(),
             layouts: Layouts::default(),
@@ -62,7 +62,7 @@ impl Registries {
             known: Mutex::default(),
             blobs: Mutex::default(),
             writable: Mutex::default(),
-        })
+        }
     }
 
     /// Layouts alone, each opened once.
@@ -153,7 +153,7 @@ impl Destinations for Registries {
         let mut fault = None;
         flow.run(&distinct, ask, |place, result| match (result, distinct.get(place)) {
             (Ok(true), Some(repository)) => {
-                *writable.entry(repository.registry().to_owned()).or_insert(0) += 1
+                *writable.entry(repository.registry().to_owned()).or_insert(0) += 1;
             }
             (Err(error), Some(repository)) if error.check() != Check::Interrupted => {
                 fault.get_or_insert((error, repository.registry()));

@@ -95,13 +95,11 @@ fn by_api(
         count += listed.count;
         check_registry_limit(count, &url)?;
         found.extend(listed.entries);
-        match next_page(endpoints, &answer, &url)? {
-            Some(next) => url = next,
-            None => {
-                registries.learn(endpoints, |known| known.referrers = Some(true));
-                return Ok(Some(found));
-            }
-        }
+        let Some(next) = next_page(endpoints, &answer, &url)? else {
+            registries.learn(endpoints, |known| known.referrers = Some(true));
+            return Ok(Some(found));
+        };
+        url = next;
     }
     let error = Error::new(Check::RegistryLimit, described(Method::Get, &url));
     Err(error.detail(format!("more than {} pages of referrers", limits::REFERRERS_PAGES)))

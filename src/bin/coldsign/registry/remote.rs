@@ -83,13 +83,11 @@ impl<'a> Remote<'a> {
             }
             location = to.begun(&answer)?;
         }
-        let location = match location {
-            Some(location) => location,
-            None => {
-                let answer = to.begin_upload(None)?;
-                let begun = to.begun(&answer)?;
-                begun.ok_or_else(|| refused(&answer, Method::Post, &to.uploads()))?
-            }
+        let location = if let Some(location) = location {
+            location
+        } else {
+            let answer = to.begin_upload(None)?;
+            to.begun(&answer)?.ok_or_else(|| refused(&answer, Method::Post, &to.uploads()))?
         };
         if at_once {
             self.registries.learn(to, |known| known.whole_uploads = Some(false));
@@ -206,17 +204,18 @@ impl Place for Remote<'_> {
     fn check_tag_changed(&self, name: Option<&str>, picked: &Picked) -> Result<()> {
         let Some(name) = name else { return Ok(()) };
         let (Target::Tag(tag), reference) = named(&self.place, name)? else { return Ok(()) };
-        let now = self.own.digest_of(&tag)?;
-        if now == Some(picked.descriptor.digest) {
-            return Ok(());
-        }
-        let now = now.map_or_else(|| "absent".to_owned(), |digest| digest.to_string());
-        let error = Error::new(Check::TagChanged, reference);
-        Err(error
-            .detail(format!("at first {}", picked.descriptor.digest))
-            .detail(format!("then {now}"))
-            .hint("export again"))
+        check_tag_changed(&reference, &picked.descriptor.digest, self.own.digest_of(&tag)?)
     }
+}
+
+/// TAG-CHANGED: a tag names what it named at first.
+fn check_tag_changed(reference: &Reference, first: &Digest, now: Option<Digest>) -> Result<()> {
+    if now == Some(*first) {
+        return Ok(());
+    }
+    let now = now.map_or_else(|| "absent".to_owned(), |digest| digest.to_string());
+    let error = Error::new(Check::TagChanged, reference);
+    Err(error.detail(format!("at first {first}")).detail(format!("then {now}")).hint("export again"))
 }
 
 /// A tag or digest in a repository.
@@ -230,3 +229,32 @@ fn named(place: &str, name: &str) -> Result<(Target, Reference)> {
 const WHOLE: usize = 64 * 1024;
 /// Bytes of manifests that are remembered for one image.
 const KEPT: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_moved_or_went_away() {
+        let (_, reference) = named("registry.example/app", "1").unwrap();
+        let (first, other) = (Digest::of(b"first"), Digest::of(b"other"));
+        check_tag_changed(&reference, &first, Some(first)).unwrap();
+        for (now, expected) in [(Some(other), other.to_string()), (None, "absent".to_owned())] {
+            let error = check_tag_changed(&reference, &first, now).unwrap_err();
+            assert_eq!((error.check(), error.at()), (Check::TagChanged, "registry.example/app:1"));
+            assert_eq!(error.details().last(), Some(format!("then {expected}").as_str()));
+        }
+    }
+
+    #[test]
+    fn names_in_a_repository() {
+        let digest = Digest::of(b"image");
+        let (target, reference) = named("registry.example:5000/app", &digest.to_string()).unwrap();
+        assert_eq!(target, Target::Digest(digest));
+        assert_eq!(reference.to_string(), format!("registry.example:5000/app@{digest}"));
+        let (target, reference) = named("index.docker.io/library/alpine", "3").unwrap();
+        assert_eq!(target, Target::Tag("3".to_owned()));
+        assert_eq!(reference.to_string(), "index.docker.io/library/alpine:3");
+        assert_eq!(named("registry.example/app", "a b").unwrap_err().check(), Check::ReferenceSyntax);
+    }
+}

@@ -138,8 +138,10 @@ impl Tally<'_> {
                 show::block(image, &judged, self.asked, self.console)
             };
         }
-        let failed = |(digest, outcome): (Digest, Result<_>)| Some(outcome.err()?.within(digest));
-        let Some(error) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        let failed = |(digest, outcome): (Digest, Result<_>)| Some((digest, outcome.err()?));
+        let Some((digest, error)) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        let named = image.name.ends_with(&digest.to_string());
+        let error = if named { error } else { error.within(digest) };
         self.counts.exit.get_or_insert(error.exit());
         self.show_failed(image, error)
     }

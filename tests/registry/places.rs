@@ -1,0 +1,132 @@
+//! `verify` at a registry that does nothing wrong: what it asks for, and where.
+
+use coldsign::format::evidence::{OCI_INDEX, OCI_MANIFEST};
+use serde_json::{Value, json};
+
+use crate::registry::{Asked, Fault, signature_tag};
+use crate::trip::{Trip, release, second};
+
+/// Methods and paths.
+fn paths(asked: &[Asked]) -> Vec<String> {
+    asked.iter().map(|asked| format!("{} {}", asked.method, asked.path())).collect()
+}
+
+/// The tag, the `.sig`, its payload, the referrers: nothing is asked for twice, and a digest needs no image.
+#[test]
+fn an_image_costs_four_requests_and_a_digest_three() {
+    let trip = Trip::new();
+    let digest = trip.images[0].clone();
+    trip.sign_as("request.tar", &[release(), second()], "both.tar");
+    let import = ["import", "both.tar", "--key", "release.pub", "--key", "second.pub"];
+    trip.station.coldsign().args(import).expect(0);
+    trip.registry.asked();
+    // Two keys signed one payload.
+    let threshold = ["--key", "second.pub", "--threshold", "2"];
+    trip.verify(&threshold).expect(0).says("form: .sig, 2 of 2 valid; log: absent");
+    let asked = paths(&trip.registry.asked());
+    let sig = format!("GET /v2/app0/manifests/{}", signature_tag(&digest));
+    let referrers = format!("GET /v2/app0/referrers/{digest}");
+    let [tag, first, payload, last] = asked.as_slice() else { panic!("{asked:#?}") };
+    assert_eq!((tag.as_str(), first, last), ("GET /v2/app0/manifests/1", &sig, &referrers), "{asked:#?}");
+    assert!(payload.starts_with("GET /v2/app0/blobs/sha256:"), "{asked:#?}");
+
+    let by_digest = trip.registry.at(&format!("app0@{digest}"));
+    let verify = ["verify", "--key", "release.pub", &by_digest];
+    trip.station.coldsign().args(verify).expect(0);
+    assert_eq!(paths(&trip.registry.asked()), asked[1..]);
+    // As for cosign the signature of an image that is not there is one; a response asks for the image as well.
+    trip.registry.change("app0", |held| drop(held.manifests.remove(&digest)));
+    trip.station.coldsign().args(verify).expect(0);
+    trip.station.coldsign().args(verify).arg("--recursive").expect(11).error("SIG-TAG");
+    let from = ["verify", "--key", "release.pub", "--from", "both.tar"];
+    trip.station.coldsign().args(from).expect(11).error("SIG-TAG");
+}
+
+/// A mirror holds what was signed for another repository: that is said, and no reason to fail.
+#[test]
+fn a_mirror_is_said_to_be_one() {
+    let trip = Trip::imported("both");
+    let note = format!("signed for {}, identity not compared", trip.name(0));
+    trip.verify(&[]).expect(0).never("identity not compared");
+    let held = trip.registry.held("app0");
+    trip.registry.change("mirror/app", |mirror| *mirror = held);
+    let mirror = trip.registry.at("mirror/app:1");
+    let verify = ["verify", "--key", "release.pub"];
+    trip.station.coldsign().args(verify).arg(&mirror).expect(0).stderr_line(&note);
+    trip.station.write("images.txt", format!("{mirror}\n{}\n", trip.name(0)));
+    let list = ["--from", "images.txt", "--report", "json:report.json"];
+    let outcome = trip.station.coldsign().args(verify).args(list).expect(0);
+    outcome.stdout_line(&format!("ok    {mirror} [..] 1 digest, .sig and bundle, log absent; {note}"));
+    let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
+    assert_eq!(report["rows"][0]["notes"], json!([note]));
+    assert_eq!(report["rows"][1]["notes"], json!([]));
+}
+
+/// What nobody needed is named, so that it is known not to have been looked at.
+#[test]
+fn what_was_not_read_beside_a_good_signature_is_said() {
+    let trip = Trip::imported("sig");
+    trip.registry.on("GET", "/v2/app0/referrers/*", 1.., Fault::status(403));
+    let outcome = trip.verify(&["--report", "json:report.json"]).expect(0);
+    outcome.stderr_line("form: .sig, 1 of 1 valid; log: absent");
+    outcome.stderr_line("not read, and not needed: [REGISTRY-DENIED]: [..]");
+    let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
+    assert_eq!(report["rows"][0]["notes"].as_array().unwrap().len(), 1, "{report}");
+    // Another key might have signed what could not be read.
+    let more = ["--key", "second.pub", "--threshold", "2"];
+    trip.verify(&more).expect(50).error("REGISTRY-DENIED");
+    trip.registry.well();
+    trip.verify(&more).expect(38).error("VERIFY-THRESHOLD");
+}
+
+#[test]
+fn signatures_in_another_repository() {
+    let trip = Trip::new();
+    let elsewhere = trip.registry.at("sigs/all");
+    trip.import(&["--attach", "both", "--signature-repository", &elsewhere]).expect(0);
+    trip.registry.asked();
+    trip.verify(&[]).expect(10).error("SIG-ABSENT");
+    let flag = ["--signature-repository", elsewhere.as_str()];
+    trip.registry.asked();
+    let line = "form: .sig, 1 of 1 valid; bundle, 1 of 1 valid; log: absent";
+    trip.verify(&flag).expect(0).stderr_line(line).never("identity not compared");
+    let asked = paths(&trip.registry.asked());
+    let (own, other): (Vec<_>, Vec<_>) = asked.iter().partition(|path| path.contains("/v2/app0/"));
+    assert_eq!(own, ["GET /v2/app0/manifests/1"], "{asked:#?}");
+    assert!(other.iter().all(|path| path.starts_with("GET /v2/sigs/all/")), "{asked:#?}");
+    trip.verify(&[]).env("COSIGN_REPOSITORY", &elsewhere).expect(0).stderr_line(line);
+    // The flag wins.
+    trip.verify(&flag).env("COSIGN_REPOSITORY", trip.registry.at("nothing/here")).expect(0);
+    trip.verify(&[]).env("COSIGN_REPOSITORY", trip.registry.at("nothing/here")).expect(10);
+}
+
+#[test]
+fn below_an_index_in_a_registry() {
+    let trip = Trip::new();
+    let children = ["one", "two"].map(|seed| {
+        let digest = trip.registry.image("multi", "", seed);
+        let size = trip.registry.read("multi", &digest).unwrap().len();
+        json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": size})
+    });
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}).to_string();
+    let index = trip.registry.manifest("multi", "1", OCI_INDEX, index.as_bytes());
+    let name = trip.registry.at("multi:1");
+    trip.station.coldsign().args(["export", "-o", "multi.tar", &name]).expect(0);
+    trip.sign_as("multi.tar", &[release()], "signed.tar");
+    trip.station.coldsign().args(["import", "signed.tar", "--key", "release.pub"]).expect(0);
+    let by_digest = trip.registry.at(&format!("multi@{index}"));
+    let verify = |arguments: &[&str], code| {
+        trip.station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
+    };
+    for image in [&name, &by_digest] {
+        verify(&["--recursive", image], 0).stderr_line("form: .sig, 3 of 3 valid; log: absent; 3 digests");
+    }
+    let child = children[1]["digest"].as_str().unwrap();
+    trip.registry.change("multi", |held| drop(held.tags.remove(&signature_tag(child))));
+    verify(&[&name], 0);
+    verify(&["--recursive", &name], 10).says(child).error("SIG-ABSENT");
+    // The index cannot be read: what it names is not known, so nothing is said to be signed.
+    trip.registry.on("GET", &format!("/v2/multi/manifests/{index}"), 1.., Fault::status(500));
+    verify(&[&by_digest], 0);
+    verify(&["--recursive", &by_digest], 50).error("REGISTRY-ANSWER");
+}
