@@ -468,7 +468,7 @@ fn a_tag_that_moved_is_named_and_the_digest_is_signed() {
         warning.details().collect::<Vec<_>>(),
         [
             format!("signed {signed}"),
-            format!("now is {now}"),
+            format!("now {now}"),
             "pushed for the digest that was signed; the new image has no signature".to_owned()
         ]
     );

@@ -172,7 +172,7 @@ impl Row {
         if let Tag::Moved(moved) = &self.tag {
             let warning = Error::new(Check::TagMoved, &moved.name)
                 .detail(format!("signed {}", self.digest))
-                .detail(format!("now is {}", moved.now));
+                .detail(format!("now {}", moved.now));
             let done = match self.status {
                 Status::Pushed => "pushed for the digest that was signed",
                 Status::Unchanged => "the digest that was signed has its signatures",

@@ -16,7 +16,7 @@ fn paths(asked: &[Asked]) -> Vec<String> {
 fn an_image_costs_four_requests_and_a_digest_three() {
     let trip = Trip::new();
     let digest = trip.images[0].clone();
-    trip.sign_as("request.tar", &[release(), second()], "both.tar");
+    trip.sign_file("request.tar", &[&release(), &second()], "both.tar");
     let import = ["import", "both.tar", "--key", "release.pub", "--key", "second.pub"];
     trip.station.coldsign().args(import).expect(0);
     trip.registry.asked();
@@ -112,7 +112,7 @@ fn below_an_index_in_a_registry() {
     let index = trip.registry.manifest("multi", "1", OCI_INDEX, index.as_bytes());
     let name = trip.registry.at("multi:1");
     trip.station.coldsign().args(["export", "-o", "multi.tar", &name]).expect(0);
-    trip.sign_as("multi.tar", &[release()], "signed.tar");
+    trip.sign_file("multi.tar", &[&release()], "signed.tar");
     trip.station.coldsign().args(["import", "signed.tar", "--key", "release.pub"]).expect(0);
     let by_digest = trip.registry.at(&format!("multi@{index}"));
     let verify = |arguments: &[&str], code| {

@@ -47,20 +47,21 @@ impl Trip {
         Self { registry, station, images }
     }
 
-    /// `request.tar`, signed by one key.
+    /// Signs the request in both forms: by the library that `coldsign-signer` is made of, for these tests do it hundreds
+    /// of times, and would wait for its passphrase most of the time.
     pub(crate) fn sign(&self, key: &SigningKey, output: &str) {
-        self.sign_as("request.tar", std::slice::from_ref(key), output);
+        self.sign_file("request.tar", &[key], output);
     }
 
-    /// Signs in both forms: by the library that `coldsign-signer` is made of, for these tests do it hundreds of times,
-    /// and would wait for its passphrase most of the time.
-    pub(crate) fn sign_as(&self, input: &str, keys: &[SigningKey], output: &str) {
-        let unsigned = Response::read(&self.station.read(input).into()).unwrap();
-        let mut response = Response::read(&self.station.read(input).into()).unwrap();
-        let (request, digest) = (unsigned.request(), unsigned.request().digest());
-        let reviewed = Review::of(request).approve(Some(&digest), "", &mut Nobody, &mut OsRandom).unwrap();
+    /// The same with any request, and several keys.
+    pub(crate) fn sign_file(&self, request: &str, keys: &[&SigningKey], output: &str) {
+        let mut response = Response::read(&self.station.read(request).into()).unwrap();
         for key in keys {
-            response.extend(sign(&reviewed, &response, key, Forms::Both).unwrap()).unwrap();
+            let (request, digest) = (response.request(), response.request().digest());
+            let reviewed =
+                Review::of(request).approve(Some(&digest), "", &mut Nobody, &mut OsRandom).unwrap();
+            let signed = sign(&reviewed, &response, *key, Forms::Both).unwrap();
+            response.extend(signed).unwrap();
         }
         self.station.write(output, response.render().to_bytes());
     }

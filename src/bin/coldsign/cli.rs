@@ -291,11 +291,11 @@ impl Cli {
 
 const EXAMPLE: &str = "\
 Example:
-  coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
+  coldsign export -o request.tar registry.example/app:1.4
   coldsign inspect request.tar | lp
         carry request.tar to coldsign-signer, bring back response.tar
-  coldsign import response.tar --key release.pub --to oci:./layout
-  coldsign verify --key release.pub oci:./layout:1.4
+  coldsign import response.tar --key release.pub
+  coldsign verify --key release.pub registry.example/app:1.4
 
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
