@@ -388,21 +388,6 @@ fn a_neighbour_that_goes_wrong_unmakes_nothing() {
     });
 }
 
-/// Where the threshold is missed and something could not be read, that is the verdict: it might have met it.
-#[test]
-fn what_could_not_be_read_comes_before_a_missed_threshold() {
-    let trip = Trip::imported("sig");
-    let two = ["--key", "second.pub", "--threshold", "2"];
-    trip.verify(&two).expect(38).error("VERIFY-THRESHOLD");
-    trip.sign(&second(), "second.tar");
-    let second = ["import", "second.tar", "--key", "second.pub", "--attach", "bundle"];
-    trip.station.coldsign().args(second).expect(0);
-    trip.verify(&two).expect(0);
-    trip.registry.on("GET", "/v2/app0/referrers/*", ALWAYS, Fault::status(403));
-    trip.verify(&two).expect(50).error("REGISTRY-DENIED");
-    trip.verify(&[]).expect(0);
-}
-
 /// A bundle on a later page is found.
 #[test]
 fn referrers_in_pages_are_all_looked_at() {
