@@ -74,8 +74,8 @@ exits! {
     SelfTest = 44, "self-test failed";
     /// Nothing reached the destination, or the registry gave nothing.
     NothingPushed = 50, "registry refused or could not be reached; nothing pushed";
-    /// Some images reached the destination, some did not.
-    Partial = 51, "partly pushed";
+    /// Some signatures reached the destination, or may have; some did not.
+    Partial = 51, "partly pushed, or an attempt was made and not all of it stands";
     /// What was read changed while it was used.
     Changed = 52, "changed under us";
 }

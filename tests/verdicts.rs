@@ -70,7 +70,7 @@ fn judge(
         payloads
             .get(&descriptor.digest)
             .cloned()
-            .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))
+            .ok_or_else(|| Error::new(Check::SigLayerSize, descriptor.digest))
     };
     let found = FoundSig { media_type, manifest, payload: &payload };
     conclude(Verifier::default().judge_sig(&found, subject, demand)?, demand)

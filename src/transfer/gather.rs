@@ -65,7 +65,7 @@ fn judge_sig(
         }
         let bytes = store
             .ask(|store| store.blob(&payload.digest))?
-            .ok_or_else(|| Error::new(Check::SourceAbsent, payload.digest))?;
+            .ok_or_else(|| Error::new(Check::SigLayerSize, payload.digest).detail("it is not there"))?;
         let bytes = Bytes::from(bytes);
         if bytes.len() <= REMEMBERED {
             payloads.borrow_mut().insert(payload.digest, bytes.clone());
@@ -92,7 +92,7 @@ fn judge_referrer(
     let Some(layer) = bundle_layer(&manifest) else { return Ok(None) };
     let bytes = store
         .ask(|store| store.blob(&layer.digest))?
-        .ok_or_else(|| Error::new(Check::SourceAbsent, layer.digest))?;
+        .ok_or_else(|| Error::new(Check::BundleSyntax, layer.digest).detail("it is not there"))?;
     if Descriptor::of(&layer.media_type, &bytes) != layer {
         return Err(
             Error::new(Check::BundleSyntax, layer.digest).detail("it is not of the size its descriptor says")

@@ -329,7 +329,7 @@ fn verify_at_a_registry_that_goes_wrong() {
         s("no such tag", tag, ALWAYS, Fault::status(404), (11, "SIG-TAG")),
         s("no such .sig", sig, ALWAYS, Fault::status(404), (10, "SIG-ABSENT")),
         s("405", sig, ALWAYS, Fault::status(405), (50, "REGISTRY-DENIED")),
-        s("no such payload", payload, ALWAYS, Fault::status(404), (20, "SOURCE-ABSENT")),
+        s("no such payload", payload, ALWAYS, Fault::status(404), (12, "SIG-LAYER-SIZE")),
         s("a .sig of another type", sig, ALWAYS, kind("text/html"), (12, "SIG-MANIFEST-KIND")),
         s("a .sig of no type", sig, ALWAYS, Fault::Header("Content-Type", None), (0, "")),
         s("an image of another type", tag, ALWAYS, kind("text/html"), (0, "")),
