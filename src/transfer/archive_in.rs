@@ -14,6 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{EntryType, Header};
 
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
+use super::source::docker_hint;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -529,12 +530,6 @@ const EXTENSION: u64 = limits::MIB;
 const REST: u64 = limits::MIB;
 /// Headers and small blobs lie close together; layers are jumped over.
 const READ_AHEAD: usize = 16 * 1024;
-
-/// The command that makes a layout of what `docker save` wrote before version 25.
-pub(super) fn docker_hint(path: &Path) -> String {
-    let target = path.with_extension("");
-    format!("skopeo copy docker-archive:{} oci-archive:{}-oci.tar", path.display(), target.display())
-}
 
 #[cfg(test)]
 mod tests {

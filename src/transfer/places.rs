@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::layout::Layout;
 use super::source::Location;
+use super::{archive_in, layout_dir};
 use crate::error::Result;
 
 /// Layouts that were opened to be read, each once.
@@ -21,7 +22,12 @@ impl Layouts {
         if let Some(layout) = open.get(location) {
             return Some(Ok(layout.clone()));
         }
-        let layout = location.open_layout()?.map(Arc::new);
+        let layout = match location {
+            Location::Directory(path) => layout_dir::open(path),
+            Location::Archive(path) => archive_in::open(path),
+            Location::Registry(_) => return None,
+        };
+        let layout = layout.map(Arc::new);
         if let Ok(layout) = &layout {
             open.insert(location.clone(), layout.clone());
         }

@@ -4,8 +4,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::layout::Layout;
-use super::{archive_in, layout_dir};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -67,7 +65,7 @@ impl Source {
             "oci" => Location::Directory(path),
             "oci-archive" => Location::Archive(path),
             _ => {
-                return Err(refuse("a docker-archive holds no manifest").hint(archive_in::docker_hint(&path)));
+                return Err(refuse("a docker-archive holds no manifest").hint(docker_hint(&path)));
             }
         };
         Ok(Self { location, name, reference: None })
@@ -102,18 +100,6 @@ impl Source {
     }
 }
 
-impl Location {
-    /// Opens it to read, where it is a layout.
-    #[must_use]
-    pub fn open_layout(&self) -> Option<Result<Layout>> {
-        match self {
-            Self::Directory(path) => Some(layout_dir::open(path)),
-            Self::Archive(path) => Some(archive_in::open(path)),
-            Self::Registry(_) => None,
-        }
-    }
-}
-
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,6 +118,12 @@ impl fmt::Display for Source {
         self.location.fmt(f)?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))
     }
+}
+
+/// The command that makes a layout of what `docker save` wrote before version 25.
+pub(super) fn docker_hint(path: &Path) -> String {
+    let target = path.with_extension("");
+    format!("skopeo copy docker-archive:{} oci-archive:{}-oci.tar", path.display(), target.display())
 }
 
 /// What stands before the first colon of a layout.
