@@ -346,9 +346,9 @@ checks! {
         SigCrashesCosign "SIG-CRASHES-COSIGN" Done "a foreign layer crashes cosign 2",
             "A warning: a layer beside ours has a log annotation null or {}, on which cosign 2 panics whatever else stands there.";
         ReferrersTag "REFERRERS-TAG" Partial "tag of the referrers holds something else",
-            "Where a registry has no referrers API, tag sha256-<hex> is absent or an index of referrers; anything else is never written over.";
+            "Where a registry has no referrers API, tag `sha256-<hex>` is absent or an index of referrers; anything else is never written over.";
         ReferrersFull "REFERRERS-FULL" OverLimit "list of referrers would be over a limit",
-            "Where a registry has no referrers API, the index that is written under tag sha256-<hex> has at most 1,000 entries and 4 MiB.";
+            "Where a registry has no referrers API, the index that is written under tag `sha256-<hex>` has at most 1,000 entries and 4 MiB.";
         PushLost "PUSH-LOST" Partial "what was pushed does not stay",
             "After a settle time, in at most eight rounds, every signature that was pushed is read back and verifies.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",

@@ -212,7 +212,8 @@ fn say_done(
         return console.say("nothing was pushed");
     }
     let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-    let verified = if pushed + unchanged == 0 { "" } else { "; read back and verified" };
+    let stands = outcome.rows().any(|row| row.sigs + row.bundles > 0);
+    let verified = if stands { "; read back and verified" } else { "" };
     let pushed = counted(pushed, "image", "images");
     console.say(&format!("done: {pushed} pushed, {unchanged} unchanged{failures}{verified}"))?;
     if let (Some(into), _) | (None, Some(into)) = (&asked.to, &to.signatures.map(ToString::to_string)) {
