@@ -4,6 +4,8 @@
 //! and put again where another writer took it away (docs/registries.md, "Two writers"). What stands at the destination
 //! is the only journal: the same plan again puts what is absent, and nothing else.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +18,6 @@ use super::store::{Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::exit::Exit;
 use crate::format::bundle;
 use crate::format::evidence::{Descriptor, OCI_MANIFEST};
 use crate::format::reference::{Repository, Target};
@@ -24,6 +25,9 @@ use crate::format::signature::Layer;
 use crate::limits;
 use crate::request::{Image, SigGroup};
 use crate::verify::{Claims, Demand, Form, Verifier};
+
+use outcome::Shown;
+pub use outcome::{Failures, Moved, Outcome, Row, Status, Tag};
 
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,153 +47,6 @@ pub enum Event {
     Row(Row),
     /// What was put is about to be read back: how many digests.
     ReadingBack(usize),
-}
-
-/// What became of one image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its destination as the request spells it.
-    pub image: String,
-    /// Its top digest.
-    pub digest: Digest,
-    /// What was done.
-    pub status: Status,
-    /// How many `.sig` manifests hold its signatures.
-    pub sigs: usize,
-    /// How many bundles hold its signatures.
-    pub bundles: usize,
-    /// Whether other layers stand beside ours.
-    pub beside: bool,
-    /// How many layers and bundles stand beside ours; of bundles, as far as the image was read back.
-    pub foreign: usize,
-    /// Whether a bundle of anybody's stands beside it: then stock cosign looks at bundles.
-    pub bundled: bool,
-    /// Whether a bundle of somebody else's keeps stock cosign from looking at our `.sig` (BUNDLE-HIDES-SIG).
-    pub hidden: bool,
-    /// What the tag that was signed for names.
-    pub tag: Tag,
-    /// Layers on which cosign 2 panics, by `repository@digest`: number (from 1) and payload.
-    pub crashing: Vec<(String, Vec<(usize, Digest)>)>,
-    /// What could not be found out and stops nothing.
-    pub notes: Vec<String>,
-    /// What went wrong, if anything did, first: the check, and all of it in one line.
-    pub error: Option<(Check, String)>,
-}
-
-/// What was done for an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Something was written, read back and verified.
-    Pushed,
-    /// Everything was there already; it was read and verified.
-    Unchanged,
-    /// Nothing was written because only a trial was asked for.
-    WouldPush,
-    /// Not everything stands there for this image.
-    Failed,
-}
-
-/// What the tag of an image's identity, or of its destination, names at the destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Tag {
-    /// It was not looked at: a layout's tags are its own, and nothing was begun after Ctrl-C.
-    #[default]
-    NotCompared,
-    /// There is no tag, or it is not one of the destination's repository.
-    NotNamed,
-    /// The digest that was signed.
-    Same,
-    /// Nothing.
-    Absent,
-    /// Another digest (TAG-MOVED).
-    Moved(Box<Moved>),
-    /// It could not be read, and why.
-    Unread(Box<str>),
-}
-
-/// A tag that names another image than the one that was signed for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
-    /// `repository:tag`.
-    pub name: String,
-    /// What it names now.
-    pub now: Digest,
-    /// That image is known to have no signature.
-    pub bare: bool,
-}
-
-/// What became of all images.
-#[derive(Debug)]
-pub struct Outcome<'p> {
-    plan: &'p Plan,
-    map: Arc<Map>,
-    mode: Mode,
-    groups: Vec<Group>,
-    tags: Vec<Tag>,
-}
-
-/// Errors of one check and one registry.
-#[derive(Debug)]
-pub struct Failures<'o> {
-    /// How many images failed by it.
-    pub images: usize,
-    /// The errors, in the order of the request: of an image the first, and none that several share twice.
-    pub errors: Vec<&'o Error>,
-}
-
-impl Status {
-    /// As it stands on the screen and in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pushed => "pushed",
-            Self::Unchanged => "unchanged",
-            Self::WouldPush => "would push",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Tag {
-    /// As it stands in reports.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::NotCompared | Self::Unread(_) => "not compared",
-            Self::NotNamed => "not named",
-            Self::Same => "same",
-            Self::Absent => "absent",
-            Self::Moved(_) => "moved",
-        }
-    }
-}
-
-impl Row {
-    /// What a person should know and what stops nothing: TAG-MOVED, SIG-CRASHES-COSIGN, BUNDLE-HIDES-SIG.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<Error> {
-        let mut warnings = Vec::new();
-        if let Tag::Moved(moved) = &self.tag {
-            let warning = Error::new(Check::TagMoved, &moved.name)
-                .detail(format!("signed {}", self.digest))
-                .detail(format!("now {}", moved.now));
-            let done = match self.status {
-                Status::Pushed => "pushed for the digest that was signed",
-                Status::Unchanged => "the digest that was signed has its signatures",
-                Status::WouldPush => "would be pushed for the digest that was signed",
-                Status::Failed => "nothing more was done for the digest that was signed",
-            };
-            let bare = if moved.bare { "; the new image has no signature" } else { "" };
-            warnings.push(warning.detail(format!("{done}{bare}")));
-        }
-        warnings.extend(
-            self.crashing.iter().filter_map(|(place, layers)| check_sig_crashes_cosign(place, layers).err()),
-        );
-        if self.hidden {
-            warnings.push(Error::new(Check::BundleHidesSig, &self.image).hint("--attach both"));
-        }
-        warnings
-    }
 }
 
 impl Plan {
@@ -612,194 +469,6 @@ impl Group {
     }
 }
 
-impl Outcome<'_> {
-    /// One row an image, in the order of the request.
-    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.plan.request().images().iter().enumerate().map(|(number, image)| self.row(number, image))
-    }
-
-    /// How many images have this status.
-    #[must_use]
-    pub fn count(&self, status: Status) -> usize {
-        self.plan.request().images().iter().filter(|image| self.status(image) == status).count()
-    }
-
-    /// Why images failed, by check and registry, in the order of the request.
-    #[must_use]
-    pub fn failures(&self) -> Vec<Failures<'_>> {
-        let mut kinds: Vec<(Check, &str)> = Vec::new();
-        let mut failures: Vec<Failures<'_>> = Vec::new();
-        let mut listed = HashSet::new();
-        for image in self.plan.request().images() {
-            let mut counted = HashSet::new();
-            for place in self.map.groups(image) {
-                let Some(error) = self.groups.get(place).and_then(|group| group.error.as_ref()) else {
-                    continue;
-                };
-                let group = self.plan.request().sigs().get(place);
-                let kind =
-                    (error.check(), group.map(|group| group.repository.registry()).unwrap_or_default());
-                let at = kinds.iter().position(|known| *known == kind).unwrap_or_else(|| {
-                    kinds.push(kind);
-                    failures.push(Failures { images: 0, errors: Vec::new() });
-                    kinds.len() - 1
-                });
-                let Some(failures) = failures.get_mut(at).filter(|_| counted.insert(at)) else { continue };
-                failures.images += 1;
-                if listed.insert(place) {
-                    failures.errors.push(error);
-                }
-            }
-        }
-        failures
-    }
-
-    /// Whether anything of ours stands at the destination, or an attempt was made to put it there.
-    #[must_use]
-    pub fn touched(&self) -> bool {
-        self.groups.iter().any(|group| group.done.stage == Stage::Put || group.stands())
-    }
-
-    /// 0; 52 where something came back other than it was; 51 where some of it stands there; 50 where nothing does, and
-    /// nothing was put; that of INTERRUPTED where nothing was begun.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        let errors = || self.groups.iter().filter_map(|group| group.error.as_ref());
-        if errors().next().is_none() {
-            Exit::Done
-        } else if errors().any(|error| error.exit() == Exit::Changed) {
-            Exit::Changed
-        } else if self.touched() {
-            Exit::Partial
-        } else if errors().all(|error| error.check() == Check::Interrupted) {
-            Check::Interrupted.exit()
-        } else {
-            Exit::NothingPushed
-        }
-    }
-
-    fn take(&mut self, begun: Begun) {
-        if let Some(group) = self.groups.get_mut(begun.place) {
-            *group = begun.group;
-        }
-        for (image, tag) in begun.tags {
-            if let Some(known) = self.tags.get_mut(image) {
-                *known = tag;
-            }
-        }
-    }
-
-    /// INTERRUPTED: groups that nobody began.
-    fn interrupted(&mut self, places: &[usize], error: &Error) {
-        for place in places {
-            if let Some(group) = self.groups.get_mut(*place) {
-                group.error = Some(Error::new(error.check(), error.at()));
-            }
-        }
-    }
-
-    /// The last turn that has a group of an image, by image.
-    fn last_turns(&self, turns: &[Vec<usize>]) -> Vec<usize> {
-        let mut turn_of = vec![0; self.groups.len()];
-        for (number, turn) in turns.iter().enumerate() {
-            for place in turn {
-                if let Some(turn_of) = turn_of.get_mut(*place) {
-                    *turn_of = number;
-                }
-            }
-        }
-        let last = |image: &Image| {
-            self.map.groups(image).iter().filter_map(|place| turn_of.get(*place)).max().copied().unwrap_or(0)
-        };
-        self.plan.request().images().iter().map(last).collect()
-    }
-
-    fn of(&self, image: &Image) -> impl Iterator<Item = (usize, &Group)> {
-        self.map.groups(image).into_iter().filter_map(|place| Some((place, self.groups.get(place)?)))
-    }
-
-    fn status(&self, image: &Image) -> Status {
-        let mut status = Status::Unchanged;
-        for (_, group) in self.of(image) {
-            if group.error.is_some() {
-                return Status::Failed;
-            }
-            if group.done.changed {
-                status = if self.mode == Mode::Push { Status::Pushed } else { Status::WouldPush };
-            }
-        }
-        status
-    }
-
-    fn row(&self, number: usize, image: &Image) -> Row {
-        let top = self.plan.request().items().get(image.first);
-        let mut row = Row {
-            image: top.map(|item| item.destination.to_string()).unwrap_or_default(),
-            digest: top.map_or(self.plan.request().digest(), |item| item.subject.digest),
-            status: self.status(image),
-            sigs: 0,
-            bundles: 0,
-            beside: false,
-            foreign: 0,
-            bundled: false,
-            hidden: false,
-            tag: self.tags.get(number).cloned().unwrap_or_default(),
-            crashing: Vec::new(),
-            notes: Vec::new(),
-            error: None,
-        };
-        if let Tag::Unread(why) = &row.tag {
-            row.notes.push(format!("tag not compared: {why}"));
-        }
-        for (place, group) in self.of(image) {
-            match &group.error {
-                Some(error) if row.error.is_none() => row.error = Some((error.check(), error.to_string())),
-                Some(_) => {}
-                None => {
-                    row.sigs += group.done.sigs;
-                    row.bundles += group.done.bundles;
-                }
-            }
-            row.beside |= group.done.foreign_layers > 0;
-            row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
-            row.hidden |= group.done.hidden;
-            row.bundled |= group.done.bundled && self.map.group_of.get(image.first) == Some(&place);
-            let group_name = || self.plan.request().sigs().get(place).map(name).unwrap_or_default();
-            if !group.crashing.is_empty() {
-                row.crashing.push((group_name(), group.crashing.clone()));
-            }
-            row.notes.extend(group.note.iter().map(|why| format!("bundles beside it are not known: {why}")));
-        }
-        row
-    }
-}
-
-/// Rows that were handed over, with the status that they had.
-#[derive(Default)]
-struct Shown(Vec<Status>);
-
-impl Shown {
-    /// Hands over the images whose groups are in the turns up to this one.
-    fn upto(&mut self, turn: usize, last: &[usize], outcome: &Outcome<'_>, each: &mut impl FnMut(Event)) {
-        while last.get(self.0.len()).is_some_and(|last| *last <= turn) {
-            let number = self.0.len();
-            let Some(image) = outcome.plan.request().images().get(number) else { return };
-            let row = outcome.row(number, image);
-            self.0.push(row.status);
-            each(Event::Row(row));
-        }
-    }
-
-    /// Hands over the others, and again those whose status changed.
-    fn rest(&self, outcome: &Outcome<'_>, each: &mut impl FnMut(Event)) {
-        for (number, image) in outcome.plan.request().images().iter().enumerate() {
-            if self.0.get(number) != Some(&outcome.status(image)) {
-                each(Event::Row(outcome.row(number, image)));
-            }
-        }
-    }
-}
-
 /// Two groups may have one `.sig`, as in a layout, where one digest has one for every repository: those of one digest
 /// take turns.
 fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
@@ -842,21 +511,6 @@ fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
     }
 }
 
-/// SIG-CRASHES-COSIGN: no layer beside ours has a log annotation on which cosign 2 panics.
-fn check_sig_crashes_cosign(place: &str, layers: &[(usize, Digest)]) -> Result<()> {
-    if layers.is_empty() {
-        return Ok(());
-    }
-    let mut warning = Error::new(Check::SigCrashesCosign, place);
-    for (number, payload) in layers.iter().take(NAMED) {
-        warning = warning.detail(format!("layer {number}, payload {payload}"));
-    }
-    if layers.len() > NAMED {
-        warning = warning.detail(format!("and {} more", layers.len() - NAMED));
-    }
-    Err(warning.hint("whoever put them there has to take them out of the .sig"))
-}
-
 /// READ-BACK: every signature that was put comes back and verifies.
 fn check_read_back(group: &SigGroup, missing: &Digest) -> Result<()> {
     Err(Error::new(Check::ReadBack, group.subject.digest)
@@ -876,5 +530,3 @@ fn check_push_lost(group: &SigGroup, missing: &Digest, round: usize) -> Result<(
 
 /// The hop of the checks that say that something could not be read.
 const NETWORK: &str = "registry";
-/// Layers that are named in one warning; the others are counted.
-const NAMED: usize = 10;
