@@ -10,14 +10,17 @@ use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, Manifest};
 use crate::limits;
 
-/// Adds every manifest below `top` to `found`, each once, depth first; `top` itself is not among them. Images are not
-/// read, indexes are. After an error `found` holds what was seen before it.
+/// Adds every manifest below `top` to `found`, each once, depth first; `top` itself is not among them. `top` is read, and
+/// below it indexes are, images are not. After an error `found` holds what was seen before it.
 ///
 /// Errors: those of the store; SOURCE-ABSENT for an index that is not there, EVIDENCE-* for one that cannot be read or
 /// leads too deep or too wide.
 pub fn manifests_below(store: &dyn Store, top: &Descriptor, found: &mut Vec<Digest>) -> Result<()> {
     let mut seen = HashSet::from([top.digest]);
-    visit(store, top, limits::INDEX_DEPTH, &mut seen, found)
+    // That `top` is an index or an image is a header's word, which nobody signed: it is read to see. What an index says
+    // of its children is signed with it.
+    check_evidence_depth(limits::INDEX_DEPTH, 0, top)?;
+    children(store, top, limits::INDEX_DEPTH, &mut seen, found)
 }
 
 fn visit(
@@ -28,9 +31,16 @@ fn visit(
     found: &mut Vec<Digest>,
 ) -> Result<()> {
     check_evidence_depth(depth, seen.len() - 1, descriptor)?;
-    if !descriptor.is_index() {
-        return Ok(());
-    }
+    if descriptor.is_index() { children(store, descriptor, depth, seen, found) } else { Ok(()) }
+}
+
+fn children(
+    store: &dyn Store,
+    descriptor: &Descriptor,
+    depth: usize,
+    seen: &mut HashSet<Digest>,
+    found: &mut Vec<Digest>,
+) -> Result<()> {
     let bytes = store
         .manifest(&descriptor.digest)?
         .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
@@ -50,7 +60,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::format::evidence::{OCI_INDEX, OCI_MANIFEST};
+    use crate::format::evidence::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
     use crate::format::reference::Target;
 
     /// Manifests by digest.
@@ -111,7 +121,15 @@ mod tests {
         let top = shelf.index(&[one.clone(), inner.clone(), three.clone(), inner.clone()]);
         let wanted = vec![one.digest, inner.digest, two.digest, three.digest];
         assert_eq!(below(&shelf, &top), (wanted, Ok(())));
-        assert_eq!(below(&shelf, &one), (vec![], Ok(())));
+        // An image has nothing below it, if it is one.
+        let config =
+            format!("{{\"mediaType\":\"{OCI_CONFIG}\",\"digest\":\"{}\",\"size\":2}}", Digest::of(b"{}"));
+        let text = format!("{{\"schemaVersion\":2,\"config\":{config},\"layers\":[]}}");
+        let alone = Descriptor::of(OCI_MANIFEST, text.as_bytes());
+        shelf.0.insert(alone.digest, text.into_bytes());
+        assert_eq!(below(&shelf, &alone), (vec![], Ok(())));
+        let disguised = Descriptor { media_type: OCI_MANIFEST.to_owned(), ..top.clone() };
+        assert_eq!(below(&shelf, &disguised), (vec![], Err(Check::EvidenceMember)));
         // What was seen before something that cannot be read stays.
         let absent = Descriptor::of(OCI_INDEX, b"gone");
         let top = shelf.index(&[one.clone(), absent.clone(), two]);

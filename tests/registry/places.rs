@@ -125,6 +125,12 @@ fn below_an_index_in_a_registry() {
     trip.registry.change("multi", |held| drop(held.tags.remove(&signature_tag(child))));
     verify(&[&name], 0);
     verify(&["--recursive", &name], 10).says(child).error("SIG-ABSENT");
+    // An index that is served as an image hides nothing: nobody signed what a header says.
+    let disguise = Fault::Header("Content-Type", Some(OCI_MANIFEST.to_owned()));
+    trip.registry.on("*", "/v2/multi/manifests/*", 1..=6, disguise);
+    for image in [&name, &by_digest] {
+        verify(&["--recursive", image], 23).error("EVIDENCE-MEDIA-TYPE");
+    }
     // The index cannot be read: what it names is not known, so nothing is said to be signed.
     trip.registry.on("GET", &format!("/v2/multi/manifests/{index}"), 1.., Fault::status(500));
     verify(&[&by_digest], 0);
