@@ -88,7 +88,10 @@ fn judge_referrer(
     verifier: &Verifier,
     demand: &Demand,
 ) -> Result<Option<Verdict>> {
-    let Some(manifest) = store.ask(|store| store.manifest(&descriptor.digest))? else { return Ok(None) };
+    // Somebody lists it: that it is gone is not that there is none.
+    let manifest = store
+        .ask(|store| store.manifest(&descriptor.digest))?
+        .ok_or_else(|| Error::new(Check::BundleSyntax, descriptor.digest).detail("listed, and not there"))?;
     let Some(layer) = bundle_layer(&manifest) else { return Ok(None) };
     let bytes = store
         .ask(|store| store.blob(&layer.digest))?

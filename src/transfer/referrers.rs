@@ -87,10 +87,18 @@ pub fn merge(
 
 /// REFERRERS-TAG: what stands under the tag is an index of referrers; anything else is left as it is.
 fn check_referrers_tag(standing: &Descriptor, bytes: &[u8], subject: &Digest) -> Result<Listed> {
-    read_tag(standing, bytes, subject)?.ok_or_else(|| {
+    let listed = read_tag(standing, bytes, subject)?.ok_or_else(|| {
         let what = if standing.digest == *subject { "the image itself" } else { &standing.media_type };
         no_index().detail(format!("it holds {what}"))
-    })
+    })?;
+    // Referrers are for no platform, and no image refers to itself: such an index is somebody's image.
+    let value = parse(bytes).unwrap_or(Value::Null);
+    let entries = value.get("manifests").and_then(Value::as_array).unwrap_or_default();
+    let of_an_image = |entry: &Value| entry.get("platform").is_some_and(|platform| *platform != Value::Null);
+    if entries.iter().any(of_an_image) || listed.entries.iter().any(|entry| entry.digest == *subject) {
+        return Err(no_index().detail("it holds the index of an image"));
+    }
+    Ok(listed)
 }
 
 /// REFERRERS-FULL: at most 1,000 entries and 4 MiB.
@@ -275,6 +283,17 @@ mod tests {
             let standing = Some((&descriptor, index.as_bytes()));
             assert_eq!(merge(standing, &subject, &put(&manifest)).unwrap_err().check(), Check::ReferrersTag);
             assert!(read_tag(&descriptor, index.as_bytes(), &subject).unwrap().is_none());
+        }
+        // The index of another image: it has platforms, or is about the image that we speak of.
+        let entry = |more: &str| {
+            let of = entry_of(&Digest::of(b"child").to_string());
+            format!("{{\"manifests\":[{}{more}}}]}}", of.strip_suffix('}').unwrap())
+        };
+        assert!(add(entry(",\"platform\":null").as_bytes(), &manifest).unwrap().is_some());
+        let itself = format!("{{\"manifests\":[{}]}}", entry_of(&subject().digest.to_string()));
+        for other in [entry(",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}"), itself] {
+            let error = add(other.as_bytes(), &manifest).unwrap_err();
+            assert_eq!(error.check(), Check::ReferrersTag, "{other}");
         }
     }
 

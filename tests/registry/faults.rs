@@ -327,6 +327,8 @@ fn verify_at_a_registry_that_goes_wrong() {
     let mut scenarios: Vec<Scenario> = [tag, sig, payload].into_iter().flat_map(of_reading).collect();
     scenarios.extend([
         s("no such tag", tag, ALWAYS, Fault::status(404), (11, "SIG-TAG")),
+        s("a page for people", tag, ALWAYS, Fault::Answer(Reply::new(200)), (50, "REGISTRY-ANSWER")),
+        s("an error that says 200", tag, ALWAYS, Fault::status(200), (50, "REGISTRY-ANSWER")),
         s("no such .sig", sig, ALWAYS, Fault::status(404), (10, "SIG-ABSENT")),
         s("405", sig, ALWAYS, Fault::status(405), (50, "REGISTRY-DENIED")),
         s("no such payload", payload, ALWAYS, Fault::status(404), (12, "SIG-LAYER-SIZE")),

@@ -8,7 +8,9 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::evidence::Descriptor;
+use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::{Reference, Repository, Target};
+use coldsign::limits;
 use coldsign::transfer::entries::Picked;
 use coldsign::transfer::store::{ManifestToPut, Place, Sink, Store, signature_tag};
 
@@ -190,6 +192,10 @@ impl Place for Remote<'_> {
         };
         let descriptor = self.read(&self.own, &target)?;
         let descriptor = descriptor.ok_or_else(|| Error::new(Check::ImageAbsent, &reference))?;
+        if matches!(target, Target::Tag(_)) {
+            let bytes = self.manifest(&descriptor.digest)?.unwrap_or_default();
+            check_registry_answer(&bytes).map_err(|error| error.within(&reference))?;
+        }
         Ok(Picked { descriptor, names: vec![reference] })
     }
 
@@ -205,6 +211,15 @@ impl Place for Remote<'_> {
         let Some(name) = name else { return Ok(()) };
         let (Target::Tag(tag), reference) = named(&self.place, name)? else { return Ok(()) };
         check_tag_changed(&reference, &picked.descriptor.digest, self.own.digest_of(&tag)?)
+    }
+}
+
+/// REGISTRY-ANSWER: a tag names a manifest; a page for people, which some servers give for every path, is no image.
+fn check_registry_answer(bytes: &[u8]) -> Result<()> {
+    let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+    match value.as_ref().and_then(|value| value.get("schemaVersion")) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Check::RegistryAnswer, "").detail("what the tag names is no manifest")),
     }
 }
 
