@@ -77,7 +77,7 @@ impl fmt::Display for Repository {
 impl Reference {
     /// Reads a reference as people type it; Docker Hub's short names are spelled out.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::new(Check::ReferenceSyntax, text).detail(why));
+        let refuse = |why: &str| Err(Error::new(Check::ReferenceSyntax, without_user(text)).detail(why));
         if text.len() > limits::REFERENCE {
             return refuse("longer than 512 bytes");
         }
@@ -253,6 +253,18 @@ fn exact<T: fmt::Display>(text: &str, pick: impl FnOnce(&Reference) -> Option<T>
     parsed.ok_or_else(|| Error::new(Check::DocumentReference, text))
 }
 
+/// A name for a message, without the `user:password@` that somebody may have typed into it.
+pub(crate) fn without_user(text: &str) -> &str {
+    match text.rsplit_once('@') {
+        Some((user, rest)) if user.contains(':') && !rest.starts_with("sha256:") => rest,
+        Some((before, digest)) if digest.starts_with("sha256:") => match before.rsplit_once('@') {
+            Some((user, _)) => text.get(user.len() + 1..).unwrap_or_default(),
+            None => text,
+        },
+        _ => text,
+    }
+}
+
 /// cosign's spelling of Docker Hub.
 const DOCKER_HUB: &str = "index.docker.io";
 
@@ -345,6 +357,12 @@ mod tests {
             &format!("registry.example/{}:1", "a".repeat(512)),
         ] {
             assert_eq!(Reference::parse(bad).unwrap_err().check(), Check::ReferenceSyntax, "{bad}");
+        }
+        for secret in
+            ["user:S3CRET@registry.example/app:1", &format!("u:S3CRET@r.example/app@sha256:{digest}")]
+        {
+            let error = Reference::parse(secret).unwrap_err();
+            assert!(!error.to_string().contains("S3CRET"), "{error}");
         }
         assert_eq!(
             Reference::parse("registry.example/app").unwrap().destination().unwrap_err().check(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::reference::{Reference, Repository, Target};
+use crate::format::reference::{Reference, Repository, Target, without_user};
 
 /// An image in a place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ impl Source {
     /// Errors: SOURCE-SYNTAX, REFERENCE-BARE.
     pub fn parse(text: &str, base: &Path) -> Result<Self> {
         let refuse = |why: &str| {
-            let error = Error::new(Check::SourceSyntax, text).detail(why);
+            let error = Error::new(Check::SourceSyntax, without_user(text)).detail(why);
             error.hint("say oci:DIR[:REF], oci-archive:FILE[:REF] or registry/repository:tag")
         };
         let layout = text.split_once(':').filter(|(kind, _)| LAYOUTS.contains(kind));
