@@ -257,11 +257,10 @@ fn images_that_are_gone() {
     );
     assert!(report["images"][0]["error"].as_str().unwrap().contains("SUBJECT-ABSENT"));
     assert_eq!(report["images"][0]["check"], "SUBJECT-ABSENT");
-    // A report is never written over, and that is found before anything is pushed.
-    station
-        .refused(import("layout"), 1)
-        .stderr_line("error[OUT-EXISTS]: output is there already: report.json");
-    fs::remove_file(station.path("report.json")).unwrap();
+    // The same command again: its report takes the place of the first one.
+    import("layout").expect(51);
+    let report: Value = serde_json::from_slice(&station.read("report.json")).unwrap();
+    assert_eq!(report["images"][1]["status"], "unchanged");
     // All gone: an empty layout.
     station.fixture("format/single/oci-layout", "bare/oci-layout").write("bare/blobs/sha256/x", "");
     station.write("bare/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
@@ -380,6 +379,16 @@ fn reports() {
         station.refused(station.importing(&import).args(["--report", report]), 2);
     }
     station.refused(station.importing(&import).args(["--report", "json:absent/report.json"]), 1);
+    // Only a report is written over, and that is found before anything is pushed.
+    for other in ["request.tar", "release.pub", "pass"] {
+        let refused =
+            station.refused(station.importing(&import).args(["--report", &format!("json:{other}")]), 1);
+        refused.stderr_line(&format!("error[OUT-EXISTS]: output is there already: {other}"));
+        refused.stderr_line("  it is no report; nothing was written");
+    }
+    station
+        .refused(station.importing(&import).args(["--report", "json:layout"]), 1)
+        .stderr_line("error[FILE-NOT-REGULAR]: [..]: layout");
     // A refusal leaves no report.
     station
         .refused(station.importing(&["request.tar", "--key", "release.pub", "--report", "json:r.json"]), 22);

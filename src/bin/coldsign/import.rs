@@ -329,7 +329,7 @@ fn forms(asked: Attach) -> sign::Forms {
 /// Reserves the file of `json:FILE`.
 fn open_report(report: &str, console: &mut dyn Console) -> Result<Output> {
     match report.strip_prefix("json:") {
-        Some(path) if !path.is_empty() => files::create(Path::new(path), console),
+        Some(path) if !path.is_empty() => files::create_report(Path::new(path), console),
         _ => Err(Error::new(Check::Usage, report).detail("a report is json:FILE")),
     }
 }
