@@ -101,12 +101,12 @@ fn say_left_over(output: &Output, console: &mut dyn Console) -> Result<()> {
 }
 
 /// Usage where more keys are demanded than were given.
-pub(crate) fn check_threshold(threshold: usize, keys: &[NamedKey]) -> Result<()> {
-    if threshold <= keys.len() {
+pub(crate) fn check_threshold(threshold: usize, keys: usize) -> Result<()> {
+    if threshold <= keys {
         return Ok(());
     }
     let error = Error::new(Check::Usage, format!("--threshold {threshold}"));
-    Err(error.detail(format!("{} given", counted(keys.len(), "key", "keys"))))
+    Err(error.detail(format!("{} given", counted(keys, "key", "keys"))))
 }
 
 /// Files as they were typed, for a message.
@@ -115,8 +115,8 @@ pub(crate) fn joined(paths: &[PathBuf]) -> String {
 }
 
 /// The files of keys, as they were typed.
-pub(crate) fn names(keys: &[NamedKey]) -> String {
-    keys.iter().map(|key| shown(&key.file.display().to_string())).collect::<Vec<_>>().join(", ")
+pub(crate) fn names<'a>(keys: impl IntoIterator<Item = &'a NamedKey>) -> String {
+    keys.into_iter().map(|key| shown(&key.file.display().to_string())).collect::<Vec<_>>().join(", ")
 }
 
 /// The directory of `oci:DIR`, where images are put or looked for.

@@ -66,7 +66,7 @@ fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
         return Err(Error::new(Check::Usage, "--check-claims=false")
             .detail("it goes with neither -a nor --threshold"));
     }
-    files::check_threshold(asked.threshold, keys)?;
+    files::check_threshold(asked.threshold, keys.len())?;
     let annotations = annotations::parse(asked.annotations.iter().map(String::as_str))?;
     let keys = keys.iter().map(|key| key.key.clone()).collect();
     Ok(Demand { keys, annotations, claims: asked.check_claims, threshold: asked.threshold })
