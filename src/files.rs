@@ -36,6 +36,8 @@ pub fn read_no_link(path: &Path, limit: u64) -> Result<Vec<u8>> {
 pub struct Output {
     partial: Partial,
     path: PathBuf,
+    /// A file that has the name is replaced.
+    replaces: bool,
 }
 
 impl Output {
@@ -45,7 +47,34 @@ impl Output {
     /// with FILE-WRITE when it could not be created.
     pub fn create(path: &Path, mode: u32) -> Result<Self> {
         check_out_exists(path)?;
-        Ok(Self { partial: Partial::create(path, mode)?, path: path.to_owned() })
+        Ok(Self { partial: Partial::create(path, mode)?, path: path.to_owned(), replaces: false })
+    }
+
+    /// Reserves `path` for a file that takes the place of the one that has the name, in one step: whoever opens it sees
+    /// the old bytes or the new ones, whole, whatever happens. The permissions stay; a file that is absent is created
+    /// with `mode` less the mask.
+    ///
+    /// Refuses with FILE-NOT-REGULAR what is no regular file (a link is none), with OUT-EXISTS while another program
+    /// replaces it, with FILE-WRITE what cannot be written.
+    pub fn replacing(path: &Path, mode: u32) -> Result<Self> {
+        let stands = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_file() => Some(found.permissions().mode() & 0o7777),
+            Ok(_) => {
+                return Err(Error::new(Check::FileNotRegular, path.display()).detail("nothing was written"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(Error::new(Check::FileWrite, path.display())
+                    .detail("nothing was written")
+                    .caused_by(error));
+            }
+        };
+        let partial = Partial::create(path, stands.unwrap_or(mode))?;
+        if let Some(mode) = stands {
+            // The mask may have taken bits that the old file has. A file system without modes has nothing to keep.
+            let _ = partial.file.set_permissions(fs::Permissions::from_mode(mode));
+        }
+        Ok(Self { partial, path: path.to_owned(), replaces: true })
     }
 
     /// The left-over `.NAME.partial` of an earlier run that this one replaced, to be named on the screen.
@@ -66,11 +95,15 @@ impl Output {
         check_out_space(bytes, self.available()?, &self.partial.folder)
     }
 
-    /// Writes all `chunks`, syncs, and gives the file its name unless something took it meanwhile (OUT-EXISTS).
-    /// Refused or failed, the folder is as it was.
+    /// Writes all `chunks`, syncs, and gives the file its name; unless it replaces, OUT-EXISTS if something took the
+    /// name meanwhile. Refused or failed, the folder is as it was.
     pub fn write(mut self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
         self.partial.fill(chunks)?;
-        self.partial.publish_new(&self.path)
+        if self.replaces {
+            self.partial.publish_over(&self.path)
+        } else {
+            self.partial.publish_new(&self.path)
+        }
     }
 }
 
@@ -79,29 +112,9 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
     Output::create(path, mode)?.write(std::iter::once(bytes))
 }
 
-/// Replaces the content of the file at `path` by `bytes` in one step: whoever opens it sees the old bytes or the new
-/// ones, whole, whatever happens. The permissions stay; a file that is absent is created with `0644` less the mask.
-///
-/// Refuses with FILE-NOT-REGULAR what is no regular file (a link is none), with OUT-EXISTS while another program
-/// replaces it, with FILE-WRITE what cannot be written.
+/// Replaces the content of the file at `path` by `bytes` as [`Output::replacing`] does; `0644` where it is absent.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = |error| Error::new(Check::FileWrite, path.display()).caused_by(error);
-    let mode = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Some(found.permissions().mode() & 0o7777),
-        Ok(_) => return Err(Error::new(Check::FileNotRegular, path.display()).detail("nothing was written")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(write(error)),
-    };
-    let mut partial = Partial::create(path, mode.unwrap_or(0o644))?;
-    if let Some(mode) = mode {
-        // The mask may have taken bits that the old file has. A file system without modes has nothing to keep.
-        let _ = partial.file.set_permissions(fs::Permissions::from_mode(mode));
-    }
-    partial.fill(std::iter::once(bytes))?;
-    partial.check_still_ours(path)?;
-    fs::rename(&partial.path, path).map_err(write)?;
-    partial.published = true;
-    sync_folder(&partial.folder).map_err(write)
+    Output::replacing(path, 0o644)?.write(std::iter::once(bytes))
 }
 
 /// `.NAME.partial`, open and locked.
@@ -184,6 +197,15 @@ impl Partial {
         }
         self.published = true;
         sync_folder(&self.folder).map_err(refuse)
+    }
+
+    /// Gives the partial its name, in place of whatever file has it.
+    fn publish_over(&mut self, target: &Path) -> Result<()> {
+        self.check_still_ours(target)?;
+        let write = |error| Error::new(Check::FileWrite, target.display()).caused_by(error);
+        fs::rename(&self.path, target).map_err(write)?;
+        self.published = true;
+        sync_folder(&self.folder).map_err(write)
     }
 
     /// The name of the partial still leads to the file that is open: nobody took it for a left-over.

@@ -80,6 +80,12 @@ impl Plan {
         self.counted().map(|signer| signer.payloads().len() + signer.statements().len()).sum()
     }
 
+    /// Whether there are bundles by the keys given in the file.
+    #[must_use]
+    pub fn has_bundles(&self) -> bool {
+        self.counted().any(|signer| !signer.statements().is_empty())
+    }
+
     /// Every repository that is pushed to, once.
     pub(super) fn repositories(&self) -> Vec<&Repository> {
         let repositories: BTreeSet<&Repository> =

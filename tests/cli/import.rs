@@ -109,15 +109,25 @@ fn thresholds() {
     station.sign("request.tar", &["--key", "second"], "b.tar");
     let keys = ["--key", "release.pub", "--key", "second.pub", "--threshold"];
     let import = |files: &[&str], threshold: &str| station.importing(files).args(keys).arg(threshold);
-    for (files, threshold) in [(&["response.tar"][..], "2"), (&["response.tar", "b.tar"], "3")] {
-        let refused = station.refused(import(files, threshold), 38);
-        let of = threshold.parse::<usize>().unwrap();
-        refused.stderr(&format!(
-            "error[THRESHOLD-KEYS]: too few distinct keys: {} of {of} keys, 4 items\n  nothing was pushed\n",
-            of - 1
+    for (file, missing) in [("response.tar", "second.pub"), ("b.tar", "release.pub")] {
+        station.refused(import(&[file], "2"), 38).stderr(&format!(
+            "error[THRESHOLD-KEYS]: too few distinct keys: 1 of 2 keys, 4 items\n  nothing was pushed\n  \
+             no signature by {missing}\n",
         ));
     }
     station.refused(import(&["response.tar"], "0"), 2);
+    station
+        .refused(import(&["response.tar", "b.tar"], "3"), 2)
+        .stderr("error[USAGE]: command line cannot be followed: --threshold 3\n  2 keys given\n");
+    station
+        .refused(station.importing(&["response.tar", "--key", "release.pub", "--threshold", "2"]), 2)
+        .stderr_line("  1 key given");
+    // A key that signed nothing is named as one that did not.
+    import(&["response.tar"], "1")
+        .arg("--dry-run")
+        .expect(0)
+        .stderr_line("checked: request: not compared; 4 items, 8 signatures, all by release.pub,")
+        .stderr_line("         none by second.pub");
     import(&["response.tar", "b.tar"], "2").expect(0);
     // One signs the payloads, the other the statements: two keys all the same.
     station.sign("request.tar", &["--key", "release", "--form", "sig"], "sig.tar");
@@ -146,12 +156,17 @@ fn forms_that_the_response_lacks() {
     refused.stderr_line("  nothing was pushed");
     let outcome = station.importing(&["bundle.tar", "--key", "release.pub", "--attach", "bundle"]).expect(0);
     outcome.stderr_line("pushed     registry.example/team/app:1.4[..]4 bundles");
-    outcome.never(" .sig,");
+    outcome.never(".sig").never("--attach both");
     // The other form later: both stand side by side.
     station.sign("bundle.tar", &["--key", "release", "--form", "sig"], "both.tar");
     station.sign("request.tar", &["--key", "release"], "at-once.tar");
     station.same("both.tar", "at-once.tar");
-    station.importing(&["both.tar", "--key", "release.pub"]).expect(0);
+    // Bundles of this key are there: nobody is told to push them.
+    station
+        .importing(&["both.tar", "--key", "release.pub", "--attach", "both", "--dry-run"])
+        .expect(0)
+        .stderr_line("would push registry.example/team/app:1.4              4 .sig; 4 bundles unchanged");
+    station.importing(&["both.tar", "--key", "release.pub"]).expect(0).never("--attach both");
     let before = station.everything();
     station.importing(&["both.tar", "--key", "release.pub", "--attach", "both"]).expect(0);
     assert!(before == station.everything());
@@ -257,11 +272,10 @@ fn images_that_are_gone() {
     );
     assert!(report["images"][0]["error"].as_str().unwrap().contains("SUBJECT-ABSENT"));
     assert_eq!(report["images"][0]["check"], "SUBJECT-ABSENT");
-    // A report is never written over, and that is found before anything is pushed.
-    station
-        .refused(import("layout"), 1)
-        .stderr_line("error[OUT-EXISTS]: output is there already: report.json");
-    fs::remove_file(station.path("report.json")).unwrap();
+    // The same command again: its report takes the place of the first one.
+    import("layout").expect(51);
+    let report: Value = serde_json::from_slice(&station.read("report.json")).unwrap();
+    assert_eq!(report["images"][1]["status"], "unchanged");
     // All gone: an empty layout.
     station.fixture("format/single/oci-layout", "bare/oci-layout").write("bare/blobs/sha256/x", "");
     station.write("bare/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
@@ -380,9 +394,31 @@ fn reports() {
         station.refused(station.importing(&import).args(["--report", report]), 2);
     }
     station.refused(station.importing(&import).args(["--report", "json:absent/report.json"]), 1);
-    // A refusal leaves no report.
+    // Only a report is written over, and that is found before anything is pushed.
+    for other in ["request.tar", "release.pub", "pass"] {
+        let refused =
+            station.refused(station.importing(&import).args(["--report", &format!("json:{other}")]), 1);
+        refused.stderr_line(&format!("error[OUT-EXISTS]: output is there already: {other}"));
+        refused.stderr_line("  it is no report; nothing was written");
+    }
     station
-        .refused(station.importing(&["request.tar", "--key", "release.pub", "--report", "json:r.json"]), 22);
+        .refused(station.importing(&import).args(["--report", "json:layout"]), 1)
+        .stderr_line("error[FILE-NOT-REGULAR]: [..]: layout");
+    // A refusal is reported as well, with what was known until then.
+    station
+        .importing(&["request.tar", "--key", "release.pub", "--report", "json:early.json"])
+        .expect(22)
+        .stderr(
+            "error[RESPONSE-ABSENT]: a request that nobody signed yet: request.tar\n  nothing was pushed\n",
+        );
+    let expected = json!({
+        "check": "RESPONSE-ABSENT", "details": ["nothing was pushed"], "dryRun": false,
+        "error": "[RESPONSE-ABSENT]: a request that nobody signed yet: request.tar", "exit": 22, "images": [],
+        "keys": [], "layout": "layout", "request": null, "requestCompared": false, "signatureRepository": null,
+        "strangers": [], "summary": null,
+        "totals": {"failed": 0, "notBegun": 0, "pushed": 0, "unchanged": 0, "wouldPush": 0}
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&station.read("early.json")).unwrap(), expected);
     station.importing(&import).args(["--dry-run", "--report", "json:dry.json"]).expect(0);
     station.importing(&import).args(["--report", "json:done.json"]).expect(0);
     let status = |name: &str| {
@@ -390,11 +426,16 @@ fn reports() {
         report["images"][0]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!((status("dry.json"), status("done.json")), ("would push".to_owned(), "pushed".to_owned()));
+    let release = "sha256:a325691964b3a3e97f28362d14ac7de4dbcc1ef25f714fde10fb963bd5b785e6";
     let expected = json!({
+        "check": null, "details": [], "dryRun": false, "error": null, "exit": 0,
         "images": [{"bundles": 0, "check": null, "digest": INDEX, "error": null, "foreign": 0, "hidden": false,
             "image": "registry.example/team/app:1.4", "sigs": 4, "status": "pushed", "tag": "not compared",
             "warnings": []}],
-        "request": station.digest("request.tar"), "strangers": [], "summary": "1 image, 4 items"
+        "keys": [{"file": "release.pub", "id": release, "signed": true}], "layout": "layout",
+        "request": station.digest("request.tar"), "requestCompared": false, "signatureRepository": null,
+        "strangers": [], "summary": "1 image, 4 items",
+        "totals": {"failed": 0, "notBegun": 0, "pushed": 1, "unchanged": 0, "wouldPush": 0}
     });
     assert_eq!(serde_json::from_slice::<Value>(&station.read("done.json")).unwrap(), expected);
 }
@@ -439,7 +480,10 @@ fn a_strangers_bundle_hides_our_sig_and_is_named() {
         .stderr_line(
             "warning[BUNDLE-HIDES-SIG]: stock cosign will not look at .sig: registry.example/team/app:1.4",
         )
-        .stderr_line("hint: --attach both");
+        .stderr_line("hint: --attach both")
+        .stderr_line("stock cosign will refuse 1 image: a stranger's bundle hides .sig;")
+        .stderr_line("  import again with --attach both")
+        .never("cosign verify");
     station
         .importing(&["response.tar", "--key", "release.pub", "--attach", "both"])
         .expect(0)

@@ -318,9 +318,12 @@ fn elements(xml: &str) -> Vec<Element> {
 }
 
 #[test]
-fn report_files_are_created_whole_and_never_written_over() {
+fn report_files_are_written_whole_and_over_reports_alone() {
     let station = signed();
-    station.write("there.xml", "mine");
+    station.write("there.xml", "mine").write("old.xml", "<testsuites/>");
+    let again = ["verify", "--key", "release.pub", "oci:layout", "--report", "junit:old.xml"];
+    station.coldsign().args(again).expect(0);
+    assert_ne!(station.read("old.xml"), b"<testsuites/>");
     for (arguments, code, line) in [
         (&["--report", "junit:there.xml"][..], 1, "error[OUT-EXISTS]: [..]"),
         (&["--report", "json:a", "--report", "junit:there.xml"], 1, "error[OUT-EXISTS]: [..]"),

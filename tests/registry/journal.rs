@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::registry::{Asked, Fault, Manners};
 use crate::support::{Outcome, Run};
@@ -105,15 +106,23 @@ fn a_second_run_brings_nothing() {
 fn interrupted_it_ends_cleanly_with_what_was_done() {
     const IMAGES: usize = 12;
     let trip = Trip::with(Manners::default(), IMAGES);
-    let import = || trip.import(&["--max-workers", "2"]);
+    let import = || trip.import(&["--max-workers", "2", "--report", "json:r.json"]);
     let (outcome, sent) = signalled(&trip, import(), Signal::INT, ("PUT", "/v2/*/manifests/*.sig"), 4);
     assert!(sent);
     assert_eq!(outcome.code(), Some(51), "{outcome}");
-    outcome.says("error[INTERRUPTED]: ").says("read back and verified");
+    outcome.stderr_line("stopping: what is begun is being finished; Ctrl-C again ends at once");
     assert_eq!(outcome.stderr_text().matches("error[").count(), 1, "{outcome}");
     let pushed = (0..IMAGES).filter(|image| trip.sigs(*image) == 1).count();
     assert!((4..IMAGES).contains(&pushed), "{pushed}");
-    outcome.says(&format!("done: {pushed} images pushed, 0 unchanged, {} failed", IMAGES - pushed));
+    let left = IMAGES - pushed;
+    outcome.stderr_line(&format!("error[INTERRUPTED]: interrupted: {left} images not begun"));
+    let done = format!("done: {pushed} images pushed, 0 unchanged, {left} not begun; read back and verified");
+    outcome.stderr_line(&done);
+    assert_eq!(outcome.stderr_text().matches("not begun").count(), 2, "no row for each\n{outcome}");
+    let report: Value = serde_json::from_slice(&trip.station.read("r.json")).unwrap();
+    assert_eq!(report["totals"]["notBegun"], left);
+    let statuses = report["images"].as_array().unwrap().iter().map(|row| row["status"].as_str().unwrap());
+    assert_eq!(statuses.filter(|status| *status == "not begun").count(), left);
     import().expect(0).says(&format!("done: {} images pushed, {pushed} unchanged", IMAGES - pushed));
 }
 

@@ -3,7 +3,7 @@
 //! `verdicts` are the signatures of other programs and hands, served and judged; `faults` what registries do wrong,
 //! `login` who gets to know a password; `manners` and `places` what a registry is asked when all is well, and where;
 //! `writers` several imports at once; `journal` an import that is killed at every request it makes, interrupted, run
-//! again.
+//! again; `screens` what import says.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,6 +16,7 @@ mod places;
 mod refusals;
 #[path = "../support/registry/mod.rs"]
 mod registry;
+mod screens;
 #[path = "../support/mod.rs"]
 mod support;
 mod trip;

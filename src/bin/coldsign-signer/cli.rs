@@ -239,7 +239,7 @@ pub(crate) struct Sign {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// `.sig` manifests: what cosign looks at first
+    /// `.sig` manifests: what stock cosign looks at unless a bundle is there
     Sig,
     /// Sigstore bundles as referrers
     Bundle,

@@ -258,7 +258,7 @@ pub(crate) enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Attach {
-    /// `.sig` manifests: what stock cosign looks at first
+    /// `.sig` manifests: what stock cosign looks at unless a bundle is there
     Sig,
     /// Sigstore bundles as referrers; they hide `.sig` from stock cosign
     Bundle,

@@ -1,68 +1,99 @@
 //! `import`: check a response, merge its signatures into registries or a layout, read back, verify.
 
+mod report;
+
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
-use coldsign::files::Output;
-use coldsign::format::document::object;
-use coldsign::format::json::Value;
-use coldsign::format::reference::Repository;
+use coldsign::format::reference::{Reference, Repository};
 use coldsign::response::Response;
-use coldsign::review::Review;
 use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
-use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Status};
+use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Status, Tag};
 use coldsign::transfer::store::Destinations;
+
+use report::Report;
 
 use crate::cli::{Attach, Import};
 use crate::files::{self, NamedKey};
 use crate::station::{self, Station};
 
 pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
+    files::check_threshold(asked.threshold, asked.keys.len())?;
     let place = asked.to.as_deref().map(files::directory).transpose()?;
     let signatures = match &place {
         Some(_) => None,
         None => station::signature_repository(asked.signature_repository.as_ref())?,
     };
-    let report = asked.report.as_deref().map(|report| open_report(report, console)).transpose()?;
+    let to = To { place: place.as_deref(), signatures: signatures.as_ref() };
+    let mut report = Report::open(asked, &to, console)?;
+    let ended = import(asked, &to, &mut report, console);
+    if let Err(error) = &ended {
+        // What ended the run is what the person is told, whatever becomes of its report.
+        let _ = report.write_early(error);
+    }
+    ended
+}
+
+/// The report is written where the plan could be pushed, before anything of it is shown.
+fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys).map_err(nothing_pushed)?;
     let request = match &asked.request {
         Some(path) => Some(read_request(path).map_err(nothing_pushed)?),
         None => asked.request_digest,
     };
     let response = read_responses(asked).map_err(nothing_pushed)?;
+    report.knows(&response, &keys, request);
     let wanted = Wanted {
         keys: keys.iter().map(|key| key.key.clone()).collect(),
         threshold: asked.threshold,
         attach: forms(asked.attach),
         request,
     };
-    let plan = Plan::check(response, wanted)?;
+    let missing = missing(&response, &keys);
+    let plan = Plan::check(response, wanted).map_err(|error| match error.check() {
+        Check::ThresholdKeys => missing.into_iter().fold(error, Error::detail),
+        _ => error,
+    })?;
     say_checked(&plan, asked, request, &keys, console)?;
-    let station = Station::open(&asked.network, signatures.clone()).map_err(nothing_pushed)?;
-    let layout = place.as_deref().map(LayoutDir::open).transpose()?;
+    let station = Station::open(&asked.network, to.signatures.cloned()).map_err(nothing_pushed)?;
+    let layout = to.place.map(LayoutDir::open).transpose()?;
     let destinations: &dyn Destinations = match &layout {
         Some(layout) => layout,
         None => station.registries(),
     };
-    let to = To { place: place.as_deref(), signatures: signatures.as_ref() };
     let (outcome, said) = push(&plan, asked, destinations, &station, console)?;
-    if let Some(report) = report {
-        report.write(report_chunks(&plan, &outcome))?;
-    }
+    report.write(&plan, &outcome)?;
     // A screen that cannot be written to ends nothing that was begun.
     said?;
     say_warnings(&outcome, console)?;
-    say_done(&outcome, asked, &keys, &to, console)?;
-    say_errors(&outcome, &to, console)?;
+    say_done(&plan, &outcome, asked, &keys, to, console)?;
+    say_errors(&outcome, to, console)?;
     Ok(outcome.exit())
+}
+
+/// `no signature by second.pub`, of the keys that did not sign every item.
+fn missing(response: &Response, keys: &[NamedKey]) -> Vec<String> {
+    let request = response.request();
+    let lacks = |key: &NamedKey| {
+        let signed = response.signer(&key.key.id()).map_or(0, |signer| {
+            signer.items_with_payload(request).union(&signer.items_with_statement(request)).count()
+        });
+        let name = key.file.display();
+        match request.items().len() - signed {
+            0 => None,
+            _ if signed == 0 => Some(format!("no signature by {name}")),
+            lacking => Some(format!("no signature by {name} for {}", counted(lacking, "item", "items"))),
+        }
+    };
+    keys.iter().filter_map(lacks).collect()
 }
 
 /// Where signatures go: a layout, or where the request says, or one repository for all.
@@ -81,23 +112,36 @@ fn push<'p>(
 ) -> Result<(Outcome<'p>, Result<()>)> {
     let mode = if asked.dry_run { Mode::DryRun } else { Mode::Push };
     let images = plan.response().request().images().len();
-    let bar = station::progress("images", images);
+    let rights = mode == Mode::Push && asked.to.is_none();
+    let bar = station::progress(if rights { "asking for push rights;" } else { "images" }, images);
+    // Drawn before the first answer is there.
+    bar.tick();
+    let mut stopping = false;
     let mut said = Ok(());
     let outcome = plan.push(destinations, mode, station.flow(), |event| {
         if said.is_err() {
             return;
         }
-        said = bar.suspend(|| match &event {
-            Event::Writable => {
-                station.registries().allowed().iter().try_for_each(|line| console.say(&shown(line)))
+        said = bar.suspend(|| {
+            if !stopping && station.stops() {
+                stopping = true;
+                console.say(STOPPING)?;
             }
-            Event::Row(row) => say_row(row, console),
-            Event::ReadingBack(_) => Ok(()),
+            match &event {
+                Event::Writable => {
+                    station.registries().allowed().iter().try_for_each(|line| console.say(&shown(line)))
+                }
+                // They are counted in the end.
+                Event::Row(row) if row.status == Status::NotBegun => Ok(()),
+                Event::Row(row) => say_row(row, console),
+                Event::ReadingBack(_) => Ok(()),
+            }
         });
         match event {
+            Event::Row(row) if row.status == Status::NotBegun => {}
             Event::Row(_) => bar.inc(1),
             Event::ReadingBack(_) => bar.set_message("reading back;"),
-            Event::Writable => {}
+            Event::Writable => bar.set_message("images"),
         }
     });
     bar.finish_and_clear();
@@ -141,33 +185,42 @@ fn say_checked(
     let items = counted(plan.response().request().items().len(), "item", "items");
     let signatures = counted(plan.signature_count(), "signature", "signatures");
     let all = if plan.strangers().is_empty() { "all by" } else { "by" };
-    let pieces =
-        [format!("{answers};"), format!("{items}, {signatures},"), format!("{all} {}", files::names(keys))];
+    let (signed, idle): (Vec<&NamedKey>, Vec<&NamedKey>) =
+        keys.iter().partition(|key| plan.response().signer(&key.key.id()).is_some());
+    let by = format!("{all} {}", files::names(signed));
+    let mut pieces = vec![format!("{answers};"), format!("{items}, {signatures},")];
+    if idle.is_empty() {
+        pieces.push(by);
+    } else {
+        pieces.extend([format!("{by},"), format!("none by {}", files::names(idle))]);
+    }
     console.say_all(&terminal::filled("checked: ", &pieces, " "))?;
     for stranger in plan.strangers() {
         console.say("also signed, by a key that was not given, and not pushed:")?;
         console.say(&format!("  {}", stranger.grouped()))?;
     }
-    for key in keys {
-        if plan.response().signer(&key.key.id()).is_none() {
-            console.say(&format!("no signature by {}", shown(&key.file.display().to_string())))?;
-        }
-    }
     Ok(())
 }
 
 fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
-    let mut what = Vec::new();
-    if row.sigs > 0 {
-        what.push(format!("{} .sig", row.sigs));
-    }
-    if row.bundles > 0 {
-        what.push(counted(row.bundles, "bundle", "bundles"));
+    let forms = [
+        (row.sigs, row.new_sigs, format!("{} .sig", row.sigs)),
+        (row.bundles, row.new_bundles, counted(row.bundles, "bundle", "bundles")),
+    ];
+    let forms = || forms.iter().filter(|(count, ..)| *count > 0);
+    let put = matches!(row.status, Status::Pushed | Status::WouldPush);
+    let form = |wanted: bool| {
+        let these = forms().filter(|(_, new, _)| (!put || *new > 0) == wanted);
+        these.map(|(.., text)| text.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (mut what, stood) = (form(true), form(false));
+    if !stood.is_empty() {
+        let _ = write!(what, "; {stood} unchanged");
     }
     if row.beside {
-        what.push("beside another key's".to_owned());
+        what.push_str(", beside another key's");
     }
-    let line = format!("{:<10} {:<42} {}", row.status.name(), shown(&row.image), what.join(", "));
+    let line = format!("{:<10} {:<42} {what}", row.status.name(), shown(&row.image));
     console.say(line.trim_end())
 }
 
@@ -194,6 +247,7 @@ fn say_warnings(outcome: &Outcome<'_>, console: &mut dyn Console) -> Result<()> 
 }
 
 fn say_done(
+    plan: &Plan,
     outcome: &Outcome<'_>,
     asked: &Import,
     keys: &[NamedKey],
@@ -201,92 +255,176 @@ fn say_done(
     console: &mut dyn Console,
 ) -> Result<()> {
     let count = |status| outcome.count(status);
-    let (pushed, unchanged, failed) =
-        (count(Status::Pushed), count(Status::Unchanged), count(Status::Failed));
+    let (pushed, unchanged, failed, not_begun) =
+        (count(Status::Pushed), count(Status::Unchanged), count(Status::Failed), count(Status::NotBegun));
+    let mut rest = String::new();
+    for (count, what) in
+        [(failed, "failed"), (not_begun, "not begun")].into_iter().filter(|(count, _)| *count > 0)
+    {
+        let _ = write!(rest, ", {count} {what}");
+    }
     if asked.dry_run {
         let would = counted(count(Status::WouldPush), "image", "images");
-        return console
-            .say(&format!("dry run: {would} would be pushed, {unchanged} unchanged; nothing was written"));
+        let line =
+            format!("dry run: {would} would be pushed, {unchanged} unchanged{rest}; nothing was written");
+        console.say(&line)?;
+        return if to.place.is_none() { console.say("push rights were not asked for") } else { Ok(()) };
     }
     if !outcome.touched() {
         return console.say("nothing was pushed");
     }
-    let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
     let stands = outcome.rows().any(|row| row.sigs + row.bundles > 0);
     let verified = if stands { "; read back and verified" } else { "" };
     let pushed = counted(pushed, "image", "images");
-    console.say(&format!("done: {pushed} pushed, {unchanged} unchanged{failures}{verified}"))?;
+    console.say(&format!("done: {pushed} pushed, {unchanged} unchanged{rest}{verified}"))?;
     if let (Some(into), _) | (None, Some(into)) = (&asked.to, &to.signatures.map(ToString::to_string)) {
         console.say(&format!("  into {}", shown(into)))?;
     }
-    if failed > 0 {
+    if failed + not_begun > 0 {
         return Ok(());
     }
-    say_command(outcome, asked, keys, to, console)?;
-    if asked.attach == Attach::Sig {
-        console.say("bundles were not pushed: --attach both")?;
+    say_command(plan, outcome, asked, keys, to, console)?;
+    // Where a bundle is there, one is ours, or it was said that a stranger's hides .sig.
+    let lack = outcome.rows().any(|row| !row.hidden && !row.bundled);
+    if asked.attach == Attach::Sig && lack && plan.has_bundles() {
+        console.say("bundles are in the response too: --attach both pushes them as well")?;
     }
     Ok(())
 }
 
-/// What stock cosign will look at, and the command that makes it.
+/// What stock cosign will look at, and the commands that make it.
 fn say_command(
+    plan: &Plan,
     outcome: &Outcome<'_>,
     asked: &Import,
     keys: &[NamedKey],
     to: &To<'_>,
     console: &mut dyn Console,
 ) -> Result<()> {
-    let images = outcome.rows().count();
-    let (form, image) = match (to.place, asked.attach) {
+    let mut looked = Looked::default();
+    outcome.rows().for_each(|row| looked.take(&row));
+    if looked.hidden > 0 {
+        let images = counted(looked.hidden, "image", "images");
+        console.say(&format!("stock cosign will refuse {images}: a stranger's bundle hides .sig;"))?;
+        console.say("  import again with --attach both")?;
+    }
+    let Some(first) = looked.first.as_deref() else { return Ok(()) };
+    let images = looked.sigs + looked.bundles;
+    let (form, image, more) = match (to.place, asked.attach) {
         // A layout shows stock cosign one image, and never the bundle of an index: bundles are for a registry.
+        (Some(_), Attach::Sig) if looked.hidden > 0 => return Ok(()),
         (Some(place), Attach::Sig) => {
-            (".sig".to_owned(), format!("--local-image {}", shown(&place.display().to_string())))
+            let more = "    # it sees the first image of a layout; coldsign verify sees all";
+            (".sig".to_owned(), format!("--local-image {}", word(&place.display().to_string())), more)
         }
-        (Some(_), _) => ("bundles, once they are in a registry".to_owned(), "IMAGE".to_owned()),
-        (None, _) => {
-            let only = outcome.rows().next().filter(|_| images == 1);
-            let bundled = outcome.rows().filter(|row| row.bundled).count();
-            (looked_at(images, bundled), only.map_or("IMAGE".to_owned(), |row| shown(&row.image)))
-        }
+        (Some(_), _) => ("bundles, once they are in a registry".to_owned(), word(first), SO_FOR_THE_OTHERS),
+        (None, _) => (looked.at(), word(first), SO_FOR_THE_OTHERS),
     };
-    let key = keys.first().map(|key| shown(&key.file.display().to_string())).unwrap_or_default();
     console.say(&format!("stock cosign looks at {form}:"))?;
-    if let Some(signatures) = to.signatures {
-        console.say(&format!("  COSIGN_REPOSITORY={} \\", shown(&signatures.to_string())))?;
-    }
-    console.say(&format!("  cosign verify --key {key} --insecure-ignore-tlog=true \\"))?;
-    console.say(&format!("    --trusted-root tr0.json {image}"))?;
-    console.say("    # tr0.json: coldsign trusted-root create -o tr0.json")?;
-    if to.place.is_some() && asked.attach == Attach::Sig && images > 1 {
-        console.say("    # it sees the first image of a layout; coldsign verify sees all")?;
-    }
-    Ok(())
+    console.say("  coldsign trusted-root create -o tr0.json")?;
+    let signed = keys.iter().find(|key| plan.response().signer(&key.key.id()).is_some());
+    let key = signed.map(|key| word(&key.file.display().to_string())).unwrap_or_default();
+    let signatures = to.signatures.map(|to| format!("COSIGN_REPOSITORY={}", word(&to.to_string())));
+    let authority = asked.network.registry_ca.as_ref().filter(|_| to.place.is_none());
+    let authority = authority.map(|file| format!("--registry-cacert {}", word(&file.display().to_string())));
+    let cosign = [
+        format!("cosign verify --key {key}"),
+        "--insecure-ignore-tlog=true".to_owned(),
+        TRUSTED_ROOT.to_owned(),
+    ];
+    let pieces: Vec<String> = signatures.into_iter().chain(cosign).chain(authority).chain([image]).collect();
+    broken_lines(&pieces).iter().try_for_each(|line| console.say(line))?;
+    if images > 1 { console.say(more) } else { Ok(()) }
 }
 
-/// `.sig for all 40 images`; one bundle beside an image, whoever's it is, and cosign looks at bundles.
-fn looked_at(images: usize, bundled: usize) -> String {
-    match (images, images - bundled) {
-        (1, 1) => ".sig".to_owned(),
-        (1, _) => "bundles".to_owned(),
-        (_, 0) => format!("bundles for all {images} images"),
-        (_, sigs) if sigs == images => format!(".sig for all {images} images"),
-        (_, sigs) => format!(".sig for {}, at bundles for {bundled}", counted(sigs, "image", "images")),
+/// What stock cosign will look at, by image; failed ones are not counted.
+#[derive(Default)]
+struct Looked {
+    sigs: usize,
+    bundles: usize,
+    /// Images that it refuses.
+    hidden: usize,
+    /// The first that it does not refuse: as it is called, or by its digest where its tag names another image.
+    first: Option<String>,
+}
+
+impl Looked {
+    fn take(&mut self, row: &Row) {
+        if row.hidden {
+            self.hidden += 1;
+            return;
+        }
+        // One bundle beside an image, whoever's it is, and cosign looks at bundles.
+        *(if row.bundled { &mut self.bundles } else { &mut self.sigs }) += 1;
+        self.first.get_or_insert_with(|| match &row.tag {
+            Tag::Moved(_) | Tag::Absent => {
+                let name = Reference::parse(&row.image).map(|name| name.repository().to_string());
+                format!("{}@{}", name.unwrap_or_default(), row.digest)
+            }
+            _ => row.image.clone(),
+        });
     }
+
+    /// `.sig for all 40 images`.
+    fn at(&self) -> String {
+        let all = if self.hidden == 0 { "all" } else { "the other" };
+        match (self.sigs, self.bundles) {
+            (1, 0) if self.hidden == 0 => ".sig".to_owned(),
+            (0, 1) if self.hidden == 0 => "bundles".to_owned(),
+            (1, 0) => ".sig for the other image".to_owned(),
+            (0, 1) => "bundles for the other image".to_owned(),
+            (sigs, 0) => format!(".sig for {all} {sigs} images"),
+            (0, bundles) => format!("bundles for {all} {bundles} images"),
+            (sigs, bundles) => {
+                format!(".sig for {}, at bundles for {bundles}", counted(sigs, "image", "images"))
+            }
+        }
+    }
+}
+
+/// A command in lines of at most 80 columns, as far as its words are short enough, to be copied into a shell.
+fn broken_lines(pieces: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::from(" ");
+    for piece in pieces {
+        if line.len() > INDENT && line.len() + 1 + piece.len() + " \\".len() > terminal::COLUMNS {
+            lines.push(format!("{line} \\"));
+            line = " ".repeat(INDENT - 1);
+        }
+        line.push(' ');
+        line.push_str(piece);
+    }
+    lines.push(line);
+    lines
+}
+
+/// A word of a command, quoted where a shell would read it in another way.
+fn word(text: &str) -> String {
+    let text = shown(text);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.:@_-+=,%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// What failed, last, so that it is what stands on the screen: of each kind a few whole, the others counted.
 fn say_errors(outcome: &Outcome<'_>, to: &To<'_>, console: &mut dyn Console) -> Result<()> {
     let failures = outcome.failures();
     let mut say = |error: &Error| terminal::report(error).lines().try_for_each(|line| console.say(line));
-    if let Some(error) = none_there(&failures, to).filter(|_| !outcome.touched()) {
+    let none = outcome.rows().all(|row| row.status == Status::Failed && row.sigs + row.bundles == 0);
+    if let Some(error) = none_there(&failures, to).filter(|_| none && !outcome.touched()) {
         return say(&error);
     }
     for failure in &failures {
         let Some(first) = failure.errors.first() else { continue };
         if first.check() == Check::Interrupted {
-            let images = counted(failure.images, "image", "images");
-            let error = Error::new(Check::Interrupted, format!("{images} not begun"));
+            let not_begun = outcome.count(Status::NotBegun);
+            let mut at = format!("{} not begun", counted(not_begun, "image", "images"));
+            if failure.images > not_begun {
+                let _ = write!(at, ", {} not finished", failure.images - not_begun);
+            }
+            let error = Error::new(Check::Interrupted, at);
             say(&error.hint("run the same command again; what is done stays done"))?;
             continue;
         }
@@ -326,56 +464,11 @@ fn forms(asked: Attach) -> sign::Forms {
     }
 }
 
-/// Reserves the file of `json:FILE`.
-fn open_report(report: &str, console: &mut dyn Console) -> Result<Output> {
-    match report.strip_prefix("json:") {
-        Some(path) if !path.is_empty() => files::create(Path::new(path), console),
-        _ => Err(Error::new(Check::Usage, report).detail("a report is json:FILE")),
-    }
-}
-
-/// The report, one image after the other: the whole of it is never in memory.
-fn report_chunks<'a>(plan: &'a Plan, outcome: &'a Outcome<'_>) -> impl Iterator<Item = String> + 'a {
-    let text = |text: &dyn Display| Value::String(text.to_string());
-    let rest = object([
-        ("request", text(&plan.response().request().digest())),
-        ("strangers", Value::Array(plan.strangers().iter().map(|id| text(id)).collect())),
-        ("summary", text(&Review::of(plan.response().request()).counts())),
-    ]);
-    let rest = canonical(&rest);
-    // Members ascend by name, and `images` is the first.
-    let rest = format!("],{}", rest.strip_prefix('{').unwrap_or(&rest));
-    let rows = outcome.rows().enumerate().map(|(number, row)| {
-        format!("{}{}", if number == 0 { "" } else { "," }, canonical(&row_value(&row)))
-    });
-    std::iter::once("{\"images\":[".to_owned()).chain(rows).chain(std::iter::once(rest))
-}
-
-fn canonical(value: &Value) -> String {
-    String::from_utf8_lossy(&value.to_canonical()).into_owned()
-}
-
-fn row_value(row: &Row) -> Value {
-    let text = |text: &dyn Display| Value::String(text.to_string());
-    let number = |count: usize| Value::Integer(u64::try_from(count).unwrap_or(u64::MAX));
-    let error = row.error.as_ref();
-    let warnings = row.warnings();
-    let warnings =
-        warnings.iter().map(|warning| text(warning)).chain(row.notes.iter().map(|note| text(note)));
-    object([
-        ("bundles", number(row.bundles)),
-        ("check", error.map_or(Value::Null, |(check, _)| text(check))),
-        ("digest", text(&row.digest)),
-        ("error", error.map_or(Value::Null, |(_, error)| text(error))),
-        ("foreign", number(row.foreign)),
-        ("hidden", Value::Bool(row.hidden)),
-        ("image", text(&row.image)),
-        ("sigs", number(row.sigs)),
-        ("status", text(&row.status.name())),
-        ("tag", text(&row.tag.name())),
-        ("warnings", Value::Array(warnings.collect())),
-    ])
-}
-
+/// Blanks before the further lines of a command.
+const INDENT: usize = 4;
+/// What the first Ctrl-C does.
+const STOPPING: &str = "stopping: what is begun is being finished; Ctrl-C again ends at once";
+const SO_FOR_THE_OTHERS: &str = "    # and so for the others";
+const TRUSTED_ROOT: &str = "--trusted-root tr0.json";
 /// Errors and warnings of one kind that are shown whole.
 const SHOWN_WHOLE: usize = 5;

@@ -4,7 +4,7 @@
 use std::env;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coldsign::check::Check;
@@ -46,6 +46,11 @@ impl Station {
     /// Every registry, and every layout that is read.
     pub(crate) fn registries(&self) -> &Registries {
         &self.registries
+    }
+
+    /// Whether a person pressed Ctrl-C.
+    pub(crate) fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// How many things are in work at once.

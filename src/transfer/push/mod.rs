@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use super::flow::Flow;
 use super::gather;
 use super::import::Plan;
-use super::merge::{Merged, merge};
+use super::merge::{Merge, Merged, Standing, merge};
 use super::store::{Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -148,6 +148,9 @@ struct Done {
     changed: bool,
     sigs: usize,
     bundles: usize,
+    /// Of these, those that were not there at first.
+    new_sigs: usize,
+    new_bundles: usize,
     foreign_layers: usize,
     foreign_bundles: usize,
     bundled: bool,
@@ -285,10 +288,10 @@ impl<'a> Run<'a> {
             let standing =
                 standing.as_ref().map(|(standing, bytes)| (standing.media_type.as_str(), bytes.as_slice()));
             let merge = merge(standing, &layers).map_err(|error| error.within(name(group)))?;
-            done.foreign_layers = merge.foreign;
+            done.foreign_layers = self.foreign(standing, group, &merge);
             known.crashing = merge.crashing;
             if merge.change.is_some() || again {
-                done.changed = true;
+                (done.changed, done.new_sigs) = (true, 1);
                 if self.mode == Mode::Push {
                     done.stage = Stage::Put;
                     self.put_sig(store, group, &layers, merge.change.as_ref())?;
@@ -307,6 +310,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             done.changed = true;
+            done.new_bundles += 1;
             if self.mode == Mode::Push {
                 done.stage = Stage::Put;
                 store.put_blob(bundle::EMPTY)?;
@@ -321,6 +325,18 @@ impl<'a> Run<'a> {
         }
         done.bundles = bundles;
         Ok(())
+    }
+
+    /// How many layers stand there that are not of this response. Groups of one digest share a `.sig` in a layout and
+    /// in a repository that all signatures go to.
+    fn foreign(&self, standing: Option<Standing<'_>>, group: &SigGroup, merge: &Merge) -> usize {
+        if merge.foreign == 0 {
+            return 0;
+        }
+        let groups = self.plan.request().sigs().iter().enumerate();
+        let siblings = groups.filter(|(_, other)| other.subject.digest == group.subject.digest);
+        let all: Vec<Layer> = siblings.flat_map(|(place, other)| self.plan.layers(place, other)).collect();
+        self::merge(standing, &all).map_or(merge.foreign, |merge| merge.foreign)
     }
 
     /// Payloads, config, then the manifest that names them, if it is not the one that stands there.
@@ -454,7 +470,13 @@ impl Group {
     fn update(&mut self, round: Round) {
         if let Some(put) = round.put {
             let stage = if put.done.stage == Stage::Read { self.done.stage } else { put.done.stage };
-            self.done = Done { stage, changed: self.done.changed || put.done.changed, ..put.done };
+            self.done = Done {
+                stage,
+                changed: self.done.changed || put.done.changed,
+                new_sigs: self.done.new_sigs,
+                new_bundles: self.done.new_bundles,
+                ..put.done
+            };
             self.crashing = put.crashing;
         }
         if let Some(seen) = round.seen {

@@ -24,6 +24,10 @@ pub struct Row {
     pub sigs: usize,
     /// How many bundles hold its signatures.
     pub bundles: usize,
+    /// How many of the `.sig` manifests were changed, or would be.
+    pub new_sigs: usize,
+    /// How many of the bundles were put, or would be.
+    pub new_bundles: usize,
     /// Whether other layers stand beside ours.
     pub beside: bool,
     /// How many layers and bundles stand beside ours; of bundles, as far as the image was read back.
@@ -53,6 +57,8 @@ pub enum Status {
     WouldPush,
     /// Not everything stands there for this image.
     Failed,
+    /// A person wanted an end before it was begun.
+    NotBegun,
 }
 
 /// What the tag of an image's identity, or of its destination, names at the destination.
@@ -112,6 +118,7 @@ impl Status {
             Self::Unchanged => "unchanged",
             Self::WouldPush => "would push",
             Self::Failed => "failed",
+            Self::NotBegun => "not begun",
         }
     }
 }
@@ -143,7 +150,7 @@ impl Row {
                 Status::Pushed => "pushed for the digest that was signed",
                 Status::Unchanged => "the digest that was signed has its signatures",
                 Status::WouldPush => "would be pushed for the digest that was signed",
-                Status::Failed => "nothing more was done for the digest that was signed",
+                Status::Failed | Status::NotBegun => "nothing more was done for the digest that was signed",
             };
             let bare = if moved.bare { "; the new image has no signature" } else { "" };
             warnings.push(warning.detail(format!("{done}{bare}")));
@@ -203,11 +210,14 @@ impl Outcome<'_> {
     /// Whether anything of ours stands at the destination, or an attempt was made to put it there.
     #[must_use]
     pub fn touched(&self) -> bool {
-        self.groups.iter().any(|group| group.done.stage == Stage::Put || group.stands())
+        // What would be pushed does not stand there.
+        let stands = |group: &Group| group.stands() && (self.mode == Mode::Push || !group.done.changed);
+        self.groups.iter().any(|group| group.done.stage == Stage::Put || stands(group))
     }
 
     /// 0; 52 where something came back other than it was; 51 where some of it stands there; 50 where nothing does, and
-    /// nothing was put; that of INTERRUPTED where nothing was begun.
+    /// nothing was put; that of INTERRUPTED where nothing was begun. A trial that failed leaves nothing in part: it ends
+    /// with the code of its first failure, 50 where an image is gone.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let errors = || self.groups.iter().filter_map(|group| group.error.as_ref());
@@ -215,6 +225,9 @@ impl Outcome<'_> {
             Exit::Done
         } else if errors().any(|error| error.exit() == Exit::Changed) {
             Exit::Changed
+        } else if self.mode == Mode::DryRun {
+            let first = errors().map(Error::exit).find(|exit| *exit != Exit::Partial);
+            first.unwrap_or(Exit::NothingPushed)
         } else if self.touched() {
             Exit::Partial
         } else if errors().all(|error| error.check() == Check::Interrupted) {
@@ -265,6 +278,12 @@ impl Outcome<'_> {
     }
 
     fn status(&self, image: &Image) -> Status {
+        let begun = |(_, group): (usize, &Group)| {
+            group.error.as_ref().is_none_or(|error| error.check() != Check::Interrupted)
+        };
+        if !self.of(image).any(begun) {
+            return Status::NotBegun;
+        }
         let mut status = Status::Unchanged;
         for (_, group) in self.of(image) {
             if group.error.is_some() {
@@ -285,6 +304,8 @@ impl Outcome<'_> {
             status: self.status(image),
             sigs: 0,
             bundles: 0,
+            new_sigs: 0,
+            new_bundles: 0,
             beside: false,
             foreign: 0,
             bundled: false,
@@ -304,6 +325,8 @@ impl Outcome<'_> {
                 None => {
                     row.sigs += group.done.sigs;
                     row.bundles += group.done.bundles;
+                    row.new_sigs += group.done.new_sigs;
+                    row.new_bundles += group.done.new_bundles;
                 }
             }
             row.beside |= group.done.foreign_layers > 0;

@@ -5,7 +5,7 @@
 
 mod challenge;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     asked: RwLock<HashMap<String, Asked>>,
     /// By origin and repository.
     logins: Mutex<HashMap<(String, String), SharedLogins>>,
+    /// Registries that credentials were sent for.
+    logged_in: Mutex<HashSet<String>>,
 }
 
 /// Who asks: a repository of the registry at an origin, and what for.
@@ -78,11 +80,22 @@ impl Session {
     /// Nothing is read before a registry asks for a login.
     pub(crate) fn new(http: Http) -> Self {
         let credentials = Credentials::of_this_process();
-        Self { http, credentials, asked: RwLock::default(), logins: Mutex::default() }
+        Self {
+            http,
+            credentials,
+            asked: RwLock::default(),
+            logins: Mutex::default(),
+            logged_in: Mutex::default(),
+        }
     }
 
     pub(crate) fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Whether credentials were sent for a registry; not whether it took them.
+    pub(crate) fn logged_in(&self, registry: &str) -> bool {
+        self.logged_in.lock().unwrap_or_else(PoisonError::into_inner).contains(registry)
     }
 
     /// Sends a request for a repository, with credentials where the registry asks for them; `authorization` of the
@@ -174,6 +187,10 @@ impl Session {
         }
         let credential =
             self.credentials.find(place.repository.registry(), place.repository.path())?.credential;
+        if credential.is_some() {
+            let mut logged_in = self.logged_in.lock().unwrap_or_else(PoisonError::into_inner);
+            logged_in.insert(place.repository.registry().to_owned());
+        }
         let login = match (asked, credential.as_deref()) {
             (Asked::Basic, Some(Credential::Password { user, password })) => {
                 Login { authorization: Arc::new(basic(user, password)), until: None }

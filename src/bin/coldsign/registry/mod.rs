@@ -71,11 +71,12 @@ impl Registries {
     }
 
     /// `registry.example: login ok, push allowed on 23 repositories`: what [`Destinations::check_writable`] found, one
-    /// line a registry; none for one that only the push itself can ask.
+    /// line a registry; none for one that only the push itself can ask. `no login needed` where none was sent.
     pub(crate) fn allowed(&self) -> Vec<String> {
         let line = |(registry, count): (&String, &usize)| {
             let repositories = counted(*count, "repository", "repositories");
-            format!("{registry}: login ok, push allowed on {repositories}")
+            let login = if self.session.logged_in(registry) { "login ok" } else { "no login needed" };
+            format!("{registry}: {login}, push allowed on {repositories}")
         };
         lock(&self.writable).iter().map(line).collect()
     }

@@ -66,10 +66,7 @@ fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
         return Err(Error::new(Check::Usage, "--check-claims=false")
             .detail("it goes with neither -a nor --threshold"));
     }
-    if asked.threshold > keys.len() {
-        let error = Error::new(Check::Usage, format!("--threshold {}", asked.threshold));
-        return Err(error.detail(format!("{} given", counted(keys.len(), "key", "keys"))));
-    }
+    files::check_threshold(asked.threshold, keys.len())?;
     let annotations = annotations::parse(asked.annotations.iter().map(String::as_str))?;
     let keys = keys.iter().map(|key| key.key.clone()).collect();
     Ok(Demand { keys, annotations, claims: asked.check_claims, threshold: asked.threshold })

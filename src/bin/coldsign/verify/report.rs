@@ -65,7 +65,7 @@ impl<'a> Reports<'a> {
                 return Err(error.detail("one file for two reports"));
             }
         }
-        let mut create = |report: ReportFile| Ok((report.kind, files::create(&report.path, console)?));
+        let mut create = |report: ReportFile| Ok((report.kind, files::create_report(&report.path, console)?));
         let files = asked.into_iter().map(&mut create).collect::<Result<_>>()?;
         Ok(Self { files, keys, json: String::new(), junit: String::new(), images: 0, ok: 0, failed: 0 })
     }
