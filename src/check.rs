@@ -402,7 +402,7 @@ checks! {
         RegistryLogin "REGISTRY-LOGIN" NothingPushed "registry refused the login",
             "The registry takes the credentials, or wants none (401 otherwise).";
         RegistryDenied "REGISTRY-DENIED" NothingPushed "registry does not allow it",
-            "The registry allows what is asked of it (403, 405 otherwise).";
+            "The registry allows what is asked of it (403, 405 otherwise, or 401 to a push with a login that may read).";
         RegistryAnswer "REGISTRY-ANSWER" NothingPushed "registry gave an answer that is of no use",
             "The registry answers as the OCI distribution specification says, after a bounded number of retries of 429 and 5xx.";
         RegistryLimit "REGISTRY-LIMIT" NothingPushed "registry's answer is over a limit",

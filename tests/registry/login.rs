@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::registry::{Asked, Auth, Fault, IDENTITY, Manners, PASSWORD, Registry, Reply, TOKEN, USER};
+use crate::registry::{
+    Asked, Auth, Fault, IDENTITY, Manners, PASSWORD, READER, Registry, Reply, TOKEN, USER,
+};
 use crate::support::{Outcome, Run};
 use crate::trip::{Trip, release, together};
 
@@ -98,6 +100,49 @@ fn a_wrong_password_pushes_nothing() {
         log_in(&trip, USER, PASSWORD);
         ends(trip.import(&[]), 0, "");
     }
+}
+
+/// REGISTRY-DENIED: many registries say 401 of a missing right, as of a wrong password; the login may read.
+#[test]
+fn a_missing_right_to_push_is_no_wrong_password() {
+    for auth in [Auth::Basic, Auth::Bearer(None)] {
+        let trip = trip(auth);
+        log_in(&trip, READER, PASSWORD);
+        let before = trip.registry.contents();
+        let outcome = ends(trip.import(&[]), 50, "REGISTRY-DENIED");
+        let repository = trip.registry.at("app0");
+        assert_eq!(
+            outcome.stderr_text().lines().skip_while(|line| !line.starts_with("error")).collect::<Vec<_>>(),
+            [
+                format!("error[REGISTRY-DENIED]: registry does not allow it: {repository}"),
+                "  401 unauthorized: UNAUTHORIZED: authentication required".to_owned(),
+                format!("  the login may read {repository} and not push to it"),
+                "  credentials: ~/.docker/config.json, user reader".to_owned(),
+                "  nothing was pushed".to_owned(),
+                "hint: ask for the right to push".to_owned(),
+            ],
+            "{outcome}"
+        );
+        assert!(before == trip.registry.contents());
+        ends(trip.verify(&[]), 10, "SIG-ABSENT");
+        // A repository that is not there yet may be read as well.
+        trip.registry.on("GET", "/v2/app0/tags/list", 2.., Fault::status(404));
+        ends(trip.import(&[]), 50, "REGISTRY-DENIED");
+        trip.registry.well();
+        // A login that fails is one, and who was meant is said.
+        log_in(&trip, READER, "canary-of-last-year");
+        let outcome = ends(trip.import(&[]), 50, "REGISTRY-LOGIN");
+        outcome.stderr_line("  credentials: ~/.docker/config.json, user reader");
+        fs::remove_file(trip.station.path(".docker/config.json")).unwrap();
+        let outcome = ends(trip.import(&[]), 50, "REGISTRY-LOGIN");
+        outcome.stderr_line("  credentials: no file: no login was sent");
+    }
+    // Where anybody may read, reading says nothing about a password.
+    let trip = trip(Auth::Basic);
+    log_in(&trip, READER, PASSWORD);
+    trip.registry.on("GET", "/v2/app0/tags/list", 1.., Fault::Answer(Reply::new(200)));
+    let outcome = ends(trip.import(&[]), 50, "REGISTRY-LOGIN");
+    outcome.stderr_line("  anybody may read there: a wrong password, or no right to push");
 }
 
 /// The other places of credentials, each alone.

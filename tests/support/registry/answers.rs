@@ -5,7 +5,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use coldsign::digest::Digest;
 use serde_json::{Value, json};
 
-use super::{Asked, Auth, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, Reply, State, TOKEN, USER, form};
+use super::{
+    Asked, Auth, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, READER, Reply, State, TOKEN, USER, form,
+};
 
 impl Inner {
     pub(super) fn answer(&self, state: &mut State, asked: &Asked) -> Reply {
@@ -151,7 +153,7 @@ impl Inner {
         let given = asked.header("authorization").unwrap_or_default();
         match &self.manners.auth {
             Auth::Open => true,
-            Auth::Basic => given == basic(),
+            Auth::Basic => given == basic(USER) || given == basic(READER) && needed(asked) == "pull",
             Auth::Bearer(_) => {
                 let scope = given
                     .strip_prefix("Bearer ")
@@ -188,11 +190,11 @@ fn needed(asked: &Asked) -> &'static str {
     if matches!(asked.method.as_str(), "GET" | "HEAD") { "pull" } else { "push" }
 }
 
-fn basic() -> String {
-    format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")))
+fn basic(user: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{PASSWORD}")))
 }
 
-/// The token service: a token is for the one scope that is asked for.
+/// The token service: a token is for the one scope that is asked for, or for what of it the user may.
 fn token(asked: &Asked) -> Reply {
     let posted = form(&String::from_utf8_lossy(&asked.body));
     let posted = |name: &str| posted.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
@@ -201,7 +203,13 @@ fn token(asked: &Asked) -> Reply {
             let granted = posted("grant_type").as_deref() == Some("refresh_token");
             (posted("scope"), granted && posted("refresh_token").as_deref() == Some(IDENTITY))
         }
-        _ => (asked.query("scope"), asked.header("authorization") == Some(&basic())),
+        _ => {
+            let given = asked.header("authorization").unwrap_or_default();
+            let reads = given == basic(READER);
+            let scope = asked.query("scope");
+            let scope = if reads { scope.map(|scope| scope.replace(",push", "")) } else { scope };
+            (scope, reads || given == basic(USER))
+        }
     };
     match scope {
         Some(scope) if known => {

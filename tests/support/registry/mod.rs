@@ -26,6 +26,8 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Who may log in, with a password that must never be shown.
 pub(crate) const USER: &str = "release-bot";
+/// Who may log in with the same password and not push: a 401 says so.
+pub(crate) const READER: &str = "reader";
 pub(crate) const PASSWORD: &str = "canary-password-7c1f";
 /// What every token of the token service begins with; it must never be shown either.
 pub(crate) const TOKEN: &str = "canary-token-9b3e";

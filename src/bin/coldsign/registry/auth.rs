@@ -100,7 +100,8 @@ impl Session {
 
     /// Sends a request for a repository, with credentials where the registry asks for them; `authorization` of the
     /// request is not looked at. A URL on another origin than the registry's gets none. A 401 after that is
-    /// REGISTRY-LOGIN and names the file of credentials, a 403 REGISTRY-DENIED; every other status is handed over.
+    /// REGISTRY-LOGIN and names the file of credentials, or REGISTRY-DENIED where the same login may read what it may not
+    /// push to; a 403 is REGISTRY-DENIED; every other status is handed over.
     ///
     /// Errors: those of [`Http::send`] and of `Settings::origin`; REGISTRY-LOGIN, REGISTRY-DENIED, REGISTRY-REALM, REGISTRY-CREDENTIALS;
     /// REGISTRY-ANSWER of a token service.
@@ -112,9 +113,17 @@ impl Session {
     ) -> Result<Answer> {
         let origin = self.http.settings().origin(repository.registry())?;
         let place = Place { repository, origin: &origin, scope };
+        self.exchange(&place, request).map_err(|error| match (error.check(), scope) {
+            (Check::RegistryLogin, Scope::PullPush) => self.check_registry_denied_push(&place, error),
+            _ => error,
+        })
+    }
+
+    fn exchange(&self, place: &Place<'_>, request: &Request<'_>) -> Result<Answer> {
+        let Place { repository, origin, .. } = *place;
         let ours = request.url.origin() == origin.origin();
-        let mut login = match self.asked_by(&origin).filter(|_| ours) {
-            Some(asked) => self.login(&place, &asked, None)?,
+        let mut login = match self.asked_by(origin).filter(|_| ours) {
+            Some(asked) => self.login(place, &asked, None)?,
             None => None,
         };
         let mut refused = 0;
@@ -122,7 +131,7 @@ impl Session {
             let authorization = login.as_ref().map(|login| login.as_str());
             let answer = self.http.send(&Request { authorization, ..request.clone() })?;
             let answer = conceal(answer, authorization.map(secret_of).as_slice());
-            self.check_registry_denied(&place, &answer)?;
+            self.check_registry_denied(place, &answer)?;
             if answer.status != 401 {
                 return Ok(answer);
             }
@@ -133,15 +142,15 @@ impl Session {
             }
             // A token that was refused is got anew, once.
             refused += u8::from(login.is_some());
-            let next = match Asked::read(answer.all("www-authenticate"), &origin)? {
+            let next = match Asked::read(answer.all("www-authenticate"), origin)? {
                 Some(asked) if refused < 2 => {
-                    self.remember(&origin, &asked);
-                    self.login(&place, &asked, login.as_ref())?
+                    self.remember(origin, &asked);
+                    self.login(place, &asked, login.as_ref())?
                 }
                 _ => None,
             };
             if next.is_none() || next == login {
-                return Err(self.registry_refused_login(&place, &answer));
+                return Err(self.registry_refused_login(place, &answer));
             }
             login = next;
         }
@@ -262,10 +271,11 @@ impl Session {
     fn login_refused(&self, place: &Place<'_>, words: &str) -> Error {
         let registry = place.repository.registry();
         let found = self.credentials.find(registry, place.repository.path());
-        let credentials = found.map_or_else(|_| "cannot be read".to_owned(), |found| found.place);
+        let credentials =
+            found.map_or_else(|_| "credentials: cannot be read".to_owned(), |found| found.words());
         Error::new(Check::RegistryLogin, registry)
             .detail(words)
-            .detail(format!("credentials: {credentials}"))
+            .detail(credentials)
             .hint(format!("docker login {registry}, then run the same command again"))
     }
 
@@ -293,12 +303,47 @@ impl Session {
             .detail(format!("asked: {}", place.scope.words()));
         let found = self.credentials.find(registry, path);
         Err(match found {
-            Ok(found) if found.credential.is_some() => error.detail(format!("credentials: {}", found.place)),
+            Ok(found) if found.credential.is_some() => error.detail(found.words()),
             Ok(found) => error
-                .detail(format!("credentials: {}", found.place))
+                .detail(found.words())
                 .hint(format!("docker login {registry}, then run the same command again")),
             Err(_) => error,
         })
+    }
+
+    /// REGISTRY-DENIED for a push that was refused as if the login were wrong: the same login may read there. It says so
+    /// only where nobody reads without one: else reading proves nothing about a password. `error` is the refusal.
+    fn check_registry_denied_push(&self, place: &Place<'_>, error: Error) -> Error {
+        let (registry, path) = (place.repository.registry(), place.repository.path());
+        let Ok(found) = self.credentials.find(registry, path) else { return error };
+        let Ok(mut url) = place.origin.join(&format!("v2/{path}/tags/list")) else { return error };
+        if found.credential.is_none() {
+            return error;
+        }
+        url.set_query(Some("n=1"));
+        let request = Request {
+            method: Method::Get,
+            url,
+            accept: Some("application/json"),
+            body: None,
+            authorization: None,
+            limit: limits::MANIFEST,
+            redirects: false,
+        };
+        match self.http.send(&request).map(|answer| answer.status) {
+            Ok(401) => {}
+            Ok(200) => return error.detail("anybody may read there: a wrong password, or no right to push"),
+            _ => return error,
+        }
+        let read = self.exchange(&Place { scope: Scope::Pull, ..*place }, &request);
+        if !matches!(read.map(|answer| answer.status), Ok(200 | 404)) {
+            return error;
+        }
+        Error::new(Check::RegistryDenied, place.repository)
+            .detail(error.details().next().unwrap_or_default())
+            .detail(format!("the login may read {} and not push to it", place.repository))
+            .detail(found.words())
+            .hint("ask for the right to push")
     }
 }
 

@@ -35,6 +35,18 @@ pub(crate) struct Found {
     pub(crate) place: String,
 }
 
+impl Found {
+    /// For messages, without a password: `credentials: FILE, user NAME`, `credentials: none in FILE: no login was sent`.
+    pub(crate) fn words(&self) -> String {
+        let what = match self.credential.as_deref() {
+            Some(Credential::Password { user, .. }) => format!(", user {user}"),
+            Some(Credential::Identity(_)) => ", an identity token".to_owned(),
+            None => ": no login was sent".to_owned(),
+        };
+        format!("credentials: {}{what}", self.place)
+    }
+}
+
 /// Everything that a person has for registries. Files are read once, and a program is asked once for each of its
 /// entries, whatever it says.
 pub(crate) struct Credentials {
