@@ -208,6 +208,7 @@ impl Session {
             authorization: None,
             limit: limits::HTTP_ERROR,
             redirects: false,
+            condition: None,
         };
         let secrets = match credential {
             Some(Credential::Identity(token)) => {
