@@ -105,6 +105,8 @@ pub(crate) enum Fault {
     Hang,
     /// Something happens first, then the request is served.
     Meanwhile(Arc<dyn Fn() + Send + Sync>),
+    /// Another fault; what it answers is sent only after something has happened.
+    After(Arc<dyn Fn() + Send + Sync>, Box<Self>),
 }
 
 impl Fault {
@@ -119,6 +121,10 @@ impl Fault {
 
     pub(crate) fn meanwhile(happens: impl Fn() + Send + Sync + 'static) -> Self {
         Self::Meanwhile(Arc::new(happens))
+    }
+
+    pub(crate) fn after(self, happens: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::After(Arc::new(happens), Box::new(self))
     }
 }
 

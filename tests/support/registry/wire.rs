@@ -36,6 +36,10 @@ impl Inner {
 
     /// False: the connection is at its end.
     fn respond(&self, asked: &Asked, fault: Option<&Fault>, mut stream: &TcpStream) -> io::Result<bool> {
+        let (fault, first) = match fault {
+            Some(Fault::After(happens, fault)) => (Some(&**fault), Some(happens)),
+            _ => (fault, None),
+        };
         let reply = match fault {
             Some(Fault::Answer(reply)) => reply.clone(),
             Some(Fault::Unauthorized) => self.unauthorized(asked),
@@ -57,6 +61,9 @@ impl Inner {
             }
             _ => self.answer(&mut self.state(), asked),
         };
+        if let Some(happens) = first {
+            happens();
+        }
         let mut reply = match fault {
             Some(Fault::DroppedAfter) => return Ok(false),
             Some(Fault::Header(name, value)) => reply.set(name, value.clone()),

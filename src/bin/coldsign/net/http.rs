@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -57,6 +58,17 @@ pub(crate) struct Request<'a> {
     /// The most that is read of the body of a 2xx answer, bytes; any other body is cut at 64 KiB.
     pub(crate) limit: usize,
     pub(crate) redirects: bool,
+    /// Where it is right only while something stands as it was read.
+    pub(crate) condition: Option<Condition<'a>>,
+}
+
+/// What a request stands on that others may change: it is not sent late, or again, without a look at that.
+#[derive(Clone, Copy)]
+pub(crate) struct Condition<'a> {
+    /// [`Http::held_up`] before that was read.
+    pub(crate) since: usize,
+    /// Whether it still stands as it was read.
+    pub(crate) holds: &'a dyn Fn() -> Result<bool>,
 }
 
 impl fmt::Debug for Request<'_> {
@@ -95,6 +107,8 @@ pub(crate) struct Http {
     agents: Agents,
     pub(super) gates: Gates,
     pub(super) pauses: Pauses,
+    /// How often a request had to wait.
+    held_up: AtomicUsize,
 }
 
 impl Http {
@@ -113,7 +127,19 @@ impl Http {
     ) -> Result<Self> {
         settings.check_usage()?;
         let agents = Agents::new(&settings, variable)?;
-        Ok(Self { settings, agents, gates: Gates::default(), pauses: Pauses::default() })
+        Ok(Self {
+            settings,
+            agents,
+            gates: Gates::default(),
+            pauses: Pauses::default(),
+            held_up: AtomicUsize::new(0),
+        })
+    }
+
+    /// How often a request of this client had to wait before it was sent, or sent again: as long as the number stays, no
+    /// time was lost.
+    pub(crate) fn held_up(&self) -> usize {
+        self.held_up.load(Ordering::Acquire)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -121,7 +147,9 @@ impl Http {
     }
 
     /// Sends a request until it is answered: again after 429, 500, 502, 503, 504 and dropped connections, with growing
-    /// pauses, never after a time-out. The last answer is handed over whatever its status.
+    /// pauses, never after a time-out. The last answer is handed over whatever its status. Where a condition is found not
+    /// to hold any more, the request is not sent (again): what came of it before is handed over, an error where that is
+    /// nothing; whoever set the condition knows.
     ///
     /// Errors: REGISTRY-REACH, REGISTRY-TIMEOUT, REGISTRY-REDIRECT, REGISTRY-LIMIT; REGISTRY-ANSWER for what is not
     /// HTTP, is encoded, or asks for more patience than there is; REGISTRY-CREDENTIALS for an `authorization` that no
@@ -148,10 +176,19 @@ impl Http {
     fn answer(&self, request: &Request<'_>, hop: &Hop<'_>, deadline: Deadline) -> Result<Answer> {
         let origin = || hop.url.origin().ascii_serialization();
         let mut tries = 0;
+        let mut since = request.condition.map(|condition| condition.since);
+        let mut before = None;
         loop {
             while let Some(wait) = self.gates.closed(origin) {
-                check_patience(wait, "another request was answered 429 or 503", request, hop, deadline)?;
-                thread::sleep(retry::spread(wait));
+                let told = "another request was answered 429 or 503";
+                check_patience(wait, retry::RETRY_AFTER + retry::SPREAD, told, request, hop, deadline)?;
+                self.wait(retry::spread(wait));
+            }
+            if !self.still_holds(request, &mut since)? {
+                return before.unwrap_or_else(|| {
+                    let error = Error::new(Check::RegistryAnswer, described(request.method, &hop.url));
+                    Err(error.detail("not sent: what it was to be put over has changed"))
+                });
             }
             let outcome = self.exchange(request, hop, deadline.left());
             tries += 1;
@@ -164,7 +201,8 @@ impl Http {
             let wish = wish.and_then(|text| retry::retry_after(text, SystemTime::now()));
             let pause = match (wish, &outcome) {
                 (Some(wish), Ok(answer)) => {
-                    check_patience(wish, &format!("status {}", answer.status), request, hop, deadline)?;
+                    let told = format!("status {}", answer.status);
+                    check_patience(wish, retry::RETRY_AFTER, &told, request, hop, deadline)?;
                     // The registry decides how often, the deadline how long; a failing one does not count as patient.
                     let again = setback == Setback::Busy || self.pauses.after(setback, tries).is_some();
                     let pause = again.then(|| self.pauses.asked(wish, tries));
@@ -176,9 +214,29 @@ impl Http {
                 _ => self.pauses.after(setback, tries),
             };
             match pause.filter(|pause| *pause < deadline.left()) {
-                Some(pause) => thread::sleep(pause),
+                Some(pause) => {
+                    self.wait(pause);
+                    before = Some(outcome.map_err(|failure| failure.error));
+                }
                 None => return outcome.map_err(|failure| with_tries(failure.error, tries)),
             }
+        }
+    }
+
+    fn wait(&self, pause: Duration) {
+        thread::sleep(pause);
+        self.held_up.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether the condition of a request holds: asked where anything had to wait since it was last known to.
+    fn still_holds(&self, request: &Request<'_>, since: &mut Option<usize>) -> Result<bool> {
+        match request.condition {
+            Some(condition) if *since != Some(self.held_up()) => {
+                let holds = (condition.holds)()?;
+                *since = Some(self.held_up());
+                Ok(holds)
+            }
+            _ => Ok(true),
         }
     }
 
@@ -305,20 +363,24 @@ fn check_registry_redirect(method: Method, answer: &Answer, before: usize) -> Re
     Ok(next)
 }
 
-/// REGISTRY-ANSWER: what a registry asks us to wait is at most a minute, and ends before the request does.
+/// REGISTRY-ANSWER: what a registry asks us to wait is at most a minute, and ends before the request does. A gate is
+/// closed for `most`: a minute, and what those who wait for it are spread by.
 fn check_patience(
     wait: Duration,
+    most: Duration,
     why: &str,
     request: &Request<'_>,
     hop: &Hop<'_>,
     deadline: Deadline,
 ) -> Result<()> {
     let refuse = |bound: String| {
+        // A date that is 60.3 s away is more than 60 s away.
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         Err(Error::new(Check::RegistryAnswer, described(request.method, &hop.url))
-            .detail(format!("{why}: asks to wait {} s, {bound}", wait.as_secs()))
+            .detail(format!("{why}: asks to wait {seconds} s, {bound}"))
             .hint("run the same command again later"))
     };
-    if wait > retry::RETRY_AFTER + retry::SPREAD {
+    if wait > most {
         return refuse(format!("at most {} s are waited", retry::RETRY_AFTER.as_secs()));
     }
     if wait > deadline.left() {

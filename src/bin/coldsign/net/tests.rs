@@ -1,5 +1,6 @@
 //! Each rule of the client against a server that does what a script says.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use coldsign::terminal;
 use url::Url;
 
 use self::server::{Reply, Seen, Server};
-use super::{Answer, Http, Method, Request, Settings};
+use super::{Answer, Condition, Http, Method, Request, Settings};
 
 mod server;
 mod tls;
@@ -34,7 +35,16 @@ fn client_in(settings: Settings, variable: impl Fn(&str) -> Option<String>) -> H
 
 fn request(method: Method, url: &str) -> Request<'static> {
     let url = Url::parse(url).unwrap();
-    Request { method, url, accept: None, body: None, authorization: None, limit: 1000, redirects: true }
+    Request {
+        method,
+        url,
+        accept: None,
+        body: None,
+        authorization: None,
+        limit: 1000,
+        redirects: true,
+        condition: None,
+    }
 }
 
 fn get(url: &str) -> Request<'static> {
@@ -364,7 +374,7 @@ fn retry_after_is_waited_for() {
 fn retry_after_has_a_limit() {
     let far = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(7200));
     for (status, wish, shown_as) in [
-        ("429 Too Many Requests", "62".to_owned(), "status 429: asks to wait 62 s, at most 60 s are waited"),
+        ("429 Too Many Requests", "61".to_owned(), "status 429: asks to wait 61 s, at most 60 s are waited"),
         ("503 Busy", "3600".to_owned(), "status 503: asks to wait 3600 s, at most 60 s are waited"),
         ("429 Too Many Requests", far, "status 429: asks to wait 7"),
         ("429 Too Many Requests", "9".repeat(30), "status 429: asks to wait 18446744073709551615 s"),
@@ -599,4 +609,44 @@ fn proxies_carry_what_is_not_loopback() {
         assert!(shown.contains("ALL_PROXY") && !shown.contains("secret"), "{shown}");
         assert_eq!(http.send(&get(&server.url("/"))).unwrap().body, b"direct");
     }
+}
+
+#[test]
+fn a_condition_is_asked_where_something_had_to_wait() {
+    let busy_once = |seen: &Seen| match seen.before {
+        0 => Reply::status("503 Busy"),
+        _ => Reply::ok("taken"),
+    };
+    for (answers, sent, asked) in [(&[true][..], 2, 1), (&[false], 1, 1)] {
+        let server = Server::start(busy_once);
+        let http = client(settings());
+        let (put, count) = (request(Method::Put, &server.url("/tag")), Cell::new(0));
+        let holds = || {
+            count.set(count.get() + 1);
+            Ok(answers[count.get() - 1])
+        };
+        let condition = |since| Some(Condition { since, holds: &holds });
+        let answer = http.send(&Request { condition: condition(http.held_up()), ..put.clone() }).unwrap();
+        assert_eq!((server.seen().len(), count.get()), (sent, asked));
+        assert_eq!(answer.status, if sent == 2 { 200 } else { 503 }, "what came of it before");
+        // Nothing had to wait since.
+        http.send(&Request { condition: condition(http.held_up()), ..put }).unwrap();
+        assert_eq!((server.seen().len(), count.get()), (sent + 1, asked));
+    }
+    // It waits for another's gate, before it is sent for the first time.
+    let server = Server::start(|_: &Seen| Reply::ok(""));
+    let http = client(settings());
+    let since = http.held_up();
+    let origin = Url::parse(&server.url("")).unwrap().origin().ascii_serialization();
+    http.gates.close(&origin, Instant::now() + Duration::from_millis(20));
+    let put = request(Method::Put, &server.url("/tag"));
+    let fails = Condition { since, holds: &|| Ok(false) };
+    let (check, shown) = refused(http.send(&Request { condition: Some(fails), ..put.clone() }));
+    assert_eq!(check, Check::RegistryAnswer);
+    assert!(shown.contains("not sent: what it was to be put over has changed"), "{shown}");
+    // It cannot be asked: that is what is wrong.
+    let broken = Condition { since, holds: &|| Err(Error::new(Check::RegistryTimeout, "tag")) };
+    let (check, _) = refused(http.send(&Request { condition: Some(broken), ..put }));
+    assert_eq!(check, Check::RegistryTimeout);
+    assert!(server.seen().is_empty());
 }

@@ -234,6 +234,7 @@ impl Session {
             authorization: None,
             limit: limits::HTTP_ERROR,
             redirects: false,
+            condition: None,
         };
         let secrets = match credential {
             Some(Credential::Identity(token)) => {
@@ -329,6 +330,7 @@ impl Session {
             authorization: None,
             limit: limits::MANIFEST,
             redirects: false,
+            condition: None,
         };
         match self.http.send(&request).map(|answer| answer.status) {
             Ok(401) => {}

@@ -1,6 +1,8 @@
 //! The endpoints of one repository (OCI distribution-spec 1.1, "Endpoints"): what is asked, and what an answer means.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::time::Instant;
 
 use coldsign::check::Check;
 use coldsign::digest::Digest;
@@ -12,7 +14,7 @@ use coldsign::limits;
 use url::Url;
 
 use super::auth::{self, Scope, Session};
-use crate::net::{Answer, Method, Request, described};
+use crate::net::{Answer, Condition, Method, Request, described};
 
 /// One repository of a registry, and the session that talks to it.
 pub(super) struct Endpoints<'a> {
@@ -25,6 +27,16 @@ pub(super) struct Endpoints<'a> {
 pub(super) struct Found {
     pub(super) descriptor: Descriptor,
     pub(super) bytes: Vec<u8>,
+}
+
+/// What a tag named when it was read: what was merged into that is put over nothing else.
+pub(super) struct Standing {
+    /// `None`: there was no such tag.
+    pub(super) digest: Option<Digest>,
+    /// When it was asked for.
+    pub(super) read: Instant,
+    /// [`crate::net::Http::held_up`] at that moment.
+    held_up: usize,
 }
 
 impl<'a> Endpoints<'a> {
@@ -77,6 +89,14 @@ impl<'a> Endpoints<'a> {
         Ok(Some(Found { descriptor: Descriptor::of(&media_type, &answer.body), bytes: answer.body }))
     }
 
+    /// What a tag names, to be merged into and put back with [`Self::put_tag`].
+    pub(super) fn read_tag(&self, tag: String) -> Result<(Standing, Option<Found>)> {
+        let (read, held_up) = (Instant::now(), self.session.http().held_up());
+        let found = self.manifest(&Target::Tag(tag))?;
+        let digest = found.as_ref().map(|found| found.descriptor.digest);
+        Ok((Standing { digest, read, held_up }, found))
+    }
+
     /// HEAD of a manifest by digest: its descriptor as the headers say it, which nobody checked; `None` where it is
     /// absent. Where the registry has no HEAD, or says too little, it is read as a whole.
     pub(super) fn look(&self, digest: &Digest) -> Result<Option<Descriptor>> {
@@ -116,14 +136,28 @@ impl<'a> Endpoints<'a> {
         Ok(Some(answer.body))
     }
 
-    /// PUT of a manifest. What the registry made of it is known only when it is read back.
-    pub(super) fn put_manifest(&self, target: &Target, media_type: &str, bytes: &[u8]) -> Result<Answer> {
-        let url = self.manifest_url(target);
-        let answer = self.put(&url, media_type, bytes)?;
+    /// PUT of a manifest by its digest. What the registry made of it is known only when it is read back.
+    pub(super) fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Answer> {
         let digest = Digest::of(bytes);
-        check_registry_digest(&digest, &digest, answer.all(DIGEST))
-            .map_err(|error| error.within(described(Method::Put, &url)))?;
+        let url = self.manifest_url(&Target::Digest(digest));
+        let answer = self.put(&url, media_type, bytes, None)?;
+        check_manifest_put(&digest, &answer, &url)?;
         Ok(answer)
+    }
+
+    /// PUT of a manifest by tag, over what stood there. Where anything had to wait in between, the tag is asked for before
+    /// each try: if it names something else by then (another writer's, or ours already, without an answer), nothing is
+    /// written over it, and that is no error. What stands there is known only when it is read back.
+    pub(super) fn put_tag(&self, tag: &str, over: &Standing, media_type: &str, bytes: &[u8]) -> Result<()> {
+        let url = self.manifest_url(&Target::Tag(tag.to_owned()));
+        let stands = Cell::new(true);
+        let holds = || {
+            stands.set(self.digest_of(tag)? == over.digest);
+            Ok(stands.get())
+        };
+        let condition = Condition { since: over.held_up, holds: &holds };
+        let answer = self.put(&url, media_type, bytes, Some(condition));
+        if stands.get() { check_manifest_put(&Digest::of(bytes), &answer?, &url) } else { Ok(()) }
     }
 
     /// POST that begins an upload, with the whole blob where it is said: whatever the answer is, it is handed over.
@@ -164,7 +198,7 @@ impl<'a> Endpoints<'a> {
     /// PUT of a blob to where its upload goes on.
     pub(super) fn end_upload(&self, mut location: Url, digest: &Digest, bytes: &[u8]) -> Result<()> {
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let answer = self.put(&location, BLOB, bytes)?;
+        let answer = self.put(&location, BLOB, bytes, None)?;
         check_registry_digest(digest, digest, answer.all(DIGEST))
             .map_err(|error| error.within(described(Method::Put, &location)))
     }
@@ -187,9 +221,16 @@ impl<'a> Endpoints<'a> {
         self.url(&format!("manifests/{name}"))
     }
 
-    fn put(&self, url: &Url, media_type: &str, bytes: &[u8]) -> Result<Answer> {
+    fn put(
+        &self,
+        url: &Url,
+        media_type: &str,
+        bytes: &[u8],
+        condition: Option<Condition<'_>>,
+    ) -> Result<Answer> {
         let body = Some((media_type, bytes));
-        let answer = self.send(Scope::PullPush, &Request { body, ..request(Method::Put, url.clone()) })?;
+        let request = Request { body, condition, ..request(Method::Put, url.clone()) };
+        let answer = self.send(Scope::PullPush, &request)?;
         match answer.status {
             200..=299 => Ok(answer),
             _ => Err(refused(&answer, Method::Put, url)),
@@ -221,7 +262,14 @@ fn request(method: Method, url: Url) -> Request<'static> {
         authorization: None,
         limit: limits::MANIFEST,
         redirects: true,
+        condition: None,
     }
+}
+
+/// REGISTRY-DIGEST: the answer to a PUT of a manifest names no other digest.
+fn check_manifest_put(digest: &Digest, answer: &Answer, url: &Url) -> Result<()> {
+    check_registry_digest(digest, digest, answer.all(DIGEST))
+        .map_err(|error| error.within(described(Method::Put, url)))
 }
 
 /// 200 is there, 404 is absent, anything else says nothing about it and is an error.

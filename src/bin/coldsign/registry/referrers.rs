@@ -45,9 +45,7 @@ pub(super) fn put(
     subject: &Descriptor,
     manifest: &ManifestToPut<'_>,
 ) -> Result<Option<Instant>> {
-    let descriptor = manifest.descriptor();
-    let target = Target::Digest(descriptor.digest);
-    let answer = endpoints.put_manifest(&target, manifest.media_type, manifest.bytes)?;
+    let answer = endpoints.put_manifest(manifest.media_type, manifest.bytes)?;
     let has_api = match registries.known(endpoints).referrers {
         // Reading goes by the tag then, whatever the answer to a PUT says.
         Some(known) => known,
@@ -57,17 +55,15 @@ pub(super) fn put(
     if has_api {
         return Ok(None);
     }
-    let read = Instant::now();
     let tag = referrers::tag(&subject.digest);
     let place = || format!("{}:{tag}", endpoints.repository());
-    let target = Target::Tag(tag.clone());
-    let standing = endpoints.manifest(&target)?;
+    let (over, standing) = endpoints.read_tag(tag.clone())?;
     let standing = standing.as_ref().map(|found| (&found.descriptor, found.bytes.as_slice()));
     let merged =
         referrers::merge(standing, &subject.digest, manifest).map_err(|error| error.within(place()))?;
     let Some(index) = merged else { return Ok(None) };
-    endpoints.put_manifest(&target, OCI_INDEX, &index)?;
-    Ok(Some(read))
+    endpoints.put_tag(&tag, &over, OCI_INDEX, &index)?;
+    Ok(Some(over.read))
 }
 
 /// Every page of the API. `None`: the registry has none.

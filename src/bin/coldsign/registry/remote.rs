@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use coldsign::check::Check;
 use coldsign::digest::Digest;
@@ -14,7 +13,7 @@ use coldsign::limits;
 use coldsign::transfer::entries::Picked;
 use coldsign::transfer::store::{ManifestToPut, Place, Sink, Store, signature_tag};
 
-use super::endpoints::{Endpoints, Found, refused};
+use super::endpoints::{Endpoints, Found, Standing, refused};
 use super::{Registries, referrers};
 use crate::net::Method;
 
@@ -33,8 +32,8 @@ pub(crate) struct Remote<'a> {
 struct Seen {
     manifests: HashMap<Digest, Found>,
     size: usize,
-    /// When the `.sig` tag was asked for.
-    sig: Option<Instant>,
+    /// What the `.sig` tag of a digest named.
+    sig: Option<(Digest, Standing)>,
 }
 
 impl<'a> Remote<'a> {
@@ -144,10 +143,13 @@ impl Store for Remote<'_> {
     }
 
     fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let begin = Instant::now();
-        let found = self.read(self.beside(), &Target::Tag(signature_tag(subject)))?;
-        self.seen().sig = Some(begin);
-        Ok(found.into_iter().collect())
+        let (standing, found) = self.beside().read_tag(signature_tag(subject))?;
+        let mut seen = self.seen();
+        seen.sig = Some((*subject, standing));
+        let Some(found) = found else { return Ok(Vec::new()) };
+        let descriptor = found.descriptor.clone();
+        seen.keep(found);
+        Ok(vec![descriptor])
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
@@ -167,10 +169,15 @@ impl Sink for Remote<'_> {
     }
 
     fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        let read = self.seen().sig.take().unwrap_or_else(Instant::now);
-        let tag = Target::Tag(signature_tag(&subject.digest));
-        self.forgetting(self.beside().put_manifest(&tag, manifest.media_type, manifest.bytes))?;
-        self.registries.settling.note(read);
+        let tag = signature_tag(&subject.digest);
+        let seen = self.seen().sig.take();
+        let over = match seen {
+            Some((read, over)) if read == subject.digest => over,
+            _ => self.beside().read_tag(tag.clone())?.0,
+        };
+        let put = self.beside().put_tag(&tag, &over, manifest.media_type, manifest.bytes);
+        self.forgetting(put)?;
+        self.registries.settling.note(over.read);
         Ok(())
     }
 
