@@ -192,7 +192,10 @@ impl Verifier {
 
     /// Judges every layer of a `.sig` manifest over `subject`. An error where the manifest itself cannot be read.
     pub fn judge_sig(&self, found: &FoundSig<'_>, subject: &Digest, demand: &Demand) -> Result<Vec<Verdict>> {
-        let layers = check_sig_manifest_kind(found)?;
+        let layers = check_sig_manifest_kind(found.media_type, found.manifest)?;
+        if layers.is_empty() {
+            return Err(Error::new(Check::SigAbsent, ""));
+        }
         Ok(layers
             .iter()
             .map(|layer| Verdict {
@@ -215,15 +218,7 @@ impl Verifier {
         subject: &Digest,
         demand: &Demand,
     ) -> Result<Valid> {
-        let descriptor = check_sig_layer_type(layer)?;
-        let annotation = |name: &str| {
-            layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
-        };
-        let signature = check_sig_base64(check_sig_annotation(annotation(signature::ANNOTATION))?)?;
-        check_sig_certificate(annotation(signature::CERTIFICATE_ANNOTATION))?;
-        check_sig_certificate(annotation(signature::CHAIN_ANNOTATION))?;
-        check_sig_log_timestamp(annotation(signature::TIMESTAMP_ANNOTATION))?;
-        let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
+        let SigLayer { descriptor, signature, log } = SigLayer::read(layer)?;
         // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
         let bytes = (found.payload)(&descriptor)?;
         check_sig_layer_size(&bytes, &descriptor)?;
@@ -322,24 +317,48 @@ fn rank(check: Check) -> Option<usize> {
     ASCENDING.iter().position(|known| *known == check)
 }
 
-/// SIG-MANIFEST-KIND: an OCI or Docker image manifest with 1 to 1,000 layers. Returns the layers.
-fn check_sig_manifest_kind(found: &FoundSig<'_>) -> Result<Vec<Value>> {
-    let refuse = |why: &str| Error::new(Check::SigManifestKind, "").detail(why);
-    if !matches!(found.media_type, OCI_MANIFEST | DOCKER_MANIFEST) {
-        return Err(refuse(found.media_type));
+/// A layer that may hold a signature: everything that is asked of it before its payload is read.
+pub(crate) struct SigLayer {
+    /// What it says of its payload.
+    pub(crate) descriptor: Descriptor,
+    /// The raw signature.
+    pub(crate) signature: Vec<u8>,
+    log: LogStatus,
+}
+
+impl SigLayer {
+    /// Reads a layer of a `.sig` manifest. SIG-LAYER-TYPE, SIG-ANNOTATION, SIG-BASE64, SIG-CERTIFICATE, SIG-LOG.
+    pub(crate) fn read(layer: &Value) -> Result<Self> {
+        let descriptor = check_sig_layer_type(layer)?;
+        let annotation = |name: &str| {
+            layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
+        };
+        let signature = check_sig_base64(check_sig_annotation(annotation(signature::ANNOTATION))?)?;
+        check_sig_certificate(annotation(signature::CERTIFICATE_ANNOTATION))?;
+        check_sig_certificate(annotation(signature::CHAIN_ANNOTATION))?;
+        check_sig_log_timestamp(annotation(signature::TIMESTAMP_ANNOTATION))?;
+        let log = check_sig_log(annotation(signature::LOG_ANNOTATION))?;
+        Ok(Self { descriptor, signature, log })
     }
-    if found.manifest.len() > limits::MANIFEST {
+}
+
+/// SIG-MANIFEST-KIND: an OCI or Docker image manifest with at most 1,000 layers. Returns the layers.
+pub(crate) fn check_sig_manifest_kind(media_type: &str, manifest: &[u8]) -> Result<Vec<Value>> {
+    let refuse = |why: &str| Error::new(Check::SigManifestKind, "").detail(why);
+    if !matches!(media_type, OCI_MANIFEST | DOCKER_MANIFEST) {
+        return Err(refuse(media_type));
+    }
+    if manifest.len() > limits::MANIFEST {
         return Err(refuse("larger than 4 MiB"));
     }
-    let value = Value::parse(found.manifest, limits::DEPTH_EVIDENCE, Names::Exact)
+    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| refuse("not strict JSON").caused_by(error))?;
     check_manifest_names(&value)
         .map_err(|error| refuse("two readers could read two manifests").caused_by(error))?;
-    if value.get("mediaType").is_some_and(|kind| kind.as_str() != Some(found.media_type)) {
+    if value.get("mediaType").is_some_and(|kind| kind.as_str() != Some(media_type)) {
         return Err(refuse("its mediaType is another"));
     }
     match value.get("layers").and_then(Value::as_array) {
-        Some([]) => Err(Error::new(Check::SigAbsent, "")),
         Some(layers) if layers.len() <= limits::SIG_LAYERS => Ok(layers.to_vec()),
         Some(_) => Err(refuse("more than 1,000 layers")),
         None => Err(refuse("no layers")),

@@ -1,8 +1,6 @@
 //! Merging signatures into the `.sig` that stands at a destination: what is absent is appended, everything else stays as
 //! it was received, byte for byte.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -11,18 +9,28 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value};
-use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer};
+use crate::format::signature::{self, LOG_ANNOTATION, Layer};
 use crate::limits;
+use crate::verify::{SigLayer, check_sig_manifest_kind};
 
 /// What stands at a destination beside the layers that were merged into it, and what is to be put there.
 #[derive(Debug)]
 pub struct Merge {
     /// How many layers stand there that are none of those merged.
     pub foreign: usize,
-    /// Those of them on which cosign 2 panics: number (from 1) and payload.
-    pub crashing: Vec<(usize, Digest)>,
+    /// Those of them on which cosign 2 panics.
+    pub crashing: Crashing,
     /// What is to be put; `None` where all layers stand there.
     pub change: Option<Merged>,
+}
+
+/// Layers on which cosign 2 panics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Crashing {
+    /// How many there are.
+    pub count: usize,
+    /// The first ten: number (from 1) and payload.
+    pub named: Vec<(usize, Digest)>,
 }
 
 /// A `.sig` manifest to be put, and its config.
@@ -39,7 +47,8 @@ pub struct Merged {
 /// What stands at a destination: media type and bytes of its `.sig` manifest.
 pub type Standing<'a> = (&'a str, &'a [u8]);
 
-/// Adds `layers` to what stands at the destination. DESTINATION-BROKEN, SIG-FULL.
+/// Adds `layers` to what stands at the destination. What cannot count there is not taken for ours, and nothing is added
+/// where nothing can count: both are what the verifier says. DESTINATION-BROKEN, SIG-FULL.
 pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> {
     let Some((media_type, bytes)) = standing else {
         check_sig_full(layers.len(), 0)?;
@@ -47,18 +56,22 @@ pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> 
         check_sig_full(layers.len(), rendered.manifest.len())?;
         let (manifest, config) = (rendered.manifest.to_vec(), rendered.config.to_vec());
         let merged = Merged { media_type: OCI_MANIFEST.to_owned(), manifest, config };
-        return Ok(Merge { foreign: 0, crashing: Vec::new(), change: Some(merged) });
+        return Ok(Merge { foreign: 0, crashing: Crashing::default(), change: Some(merged) });
     };
-    let there = there(bytes)?;
+    let there = there(media_type, bytes)?;
     let is = |there: &There, layer: &Layer| {
-        there.payload == layer.payload.digest && there.signature == layer.signature
+        there
+            .counts
+            .as_ref()
+            .is_some_and(|counts| counts.descriptor == layer.payload && counts.signature == layer.signature)
     };
     let absent: Vec<&Layer> =
         layers.iter().filter(|layer| !there.iter().any(|there| is(there, layer))).collect();
     let foreign: Vec<(usize, &There)> =
         (1..).zip(&there).filter(|(_, there)| !layers.iter().any(|layer| is(there, layer))).collect();
-    let crashing = foreign.iter().filter(|(_, there)| there.crashes);
-    let crashing = crashing.map(|(number, there)| (*number, there.payload)).collect();
+    let crashes = || foreign.iter().filter(|(_, there)| there.crashes);
+    let named = crashes().take(NAMED).map(|(number, there)| (*number, there.payload)).collect();
+    let crashing = Crashing { count: crashes().count(), named };
     let foreign = foreign.len();
     if absent.is_empty() {
         return Ok(Merge { foreign, crashing, change: None });
@@ -79,26 +92,20 @@ pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> 
 /// A layer that stands there.
 struct There {
     payload: Digest,
-    /// Decoded; empty where it cannot be.
-    signature: Vec<u8>,
+    /// Its signature, where nothing but its payload or its key can keep it from counting.
+    counts: Option<SigLayer>,
     /// Its log annotation is `null` or `{}`: cosign 2 takes that for a log entry and panics on what it lacks.
     crashes: bool,
 }
 
 /// The layers that stand there.
-fn there(bytes: &[u8]) -> Result<Vec<There>> {
-    let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
-        .map_err(|error| broken().caused_by(error))?;
-    let layers = value.get("layers").and_then(Value::as_array).ok_or_else(broken)?;
+fn there(media_type: &str, bytes: &[u8]) -> Result<Vec<There>> {
+    let layers = check_sig_manifest_kind(media_type, bytes).map_err(|error| broken().caused_by(error))?;
     let layer = |layer: &Value| {
         let payload = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
-        let annotation = |name: &str| {
-            layer.get("annotations").and_then(|annotations| annotations.get(name)).and_then(Value::as_str)
-        };
-        let text = annotation(ANNOTATION).unwrap_or_default();
-        let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
-        let signature = STANDARD.decode(text).unwrap_or_default();
-        Some(There { payload, signature, crashes: annotation(LOG_ANNOTATION).is_some_and(crashes) })
+        let log = layer.get("annotations").and_then(|annotations| annotations.get(LOG_ANNOTATION));
+        let crashes = log.and_then(Value::as_str).is_some_and(crashes);
+        Some(There { payload, counts: SigLayer::read(layer).ok(), crashes })
     };
     layers.iter().map(|found| layer(found).ok_or_else(broken)).collect()
 }
@@ -177,10 +184,14 @@ fn broken() -> Error {
 
 /// SIG-FULL: at most 1,000 layers and 4 MiB.
 fn check_sig_full(layers: usize, size: usize) -> Result<()> {
-    if layers <= limits::SIG_LAYERS && size <= limits::MANIFEST {
+    let over = if layers > limits::SIG_LAYERS {
+        format!("{layers} layers")
+    } else if size > limits::MANIFEST {
+        format!("{size} bytes")
+    } else {
         return Ok(());
-    }
-    Err(Error::new(Check::SigFull, "").detail(format!("{layers} layers, {size} bytes")))
+    };
+    Err(Error::new(Check::SigFull, "").detail(over))
 }
 
 /// The members of an object with their values as text, in order.
@@ -215,9 +226,13 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// Layers on which cosign 2 panics that are named; the others are counted.
+const NAMED: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::evidence::{DOCKER_MANIFEST, OCI_INDEX};
     use crate::format::payload;
 
     fn layer(payload: &[u8], signature: &[u8]) -> Layer {
@@ -267,7 +282,61 @@ mod tests {
         let many: Vec<Layer> = (0..1000_u32).map(|n| layer(b"p", &n.to_be_bytes())).collect();
         let (full, _) = merged(None, &many);
         let error = merge(Some((&full.media_type, &full.manifest)), &[layer(b"p", b"one more")]).unwrap_err();
-        assert_eq!(error.check(), Check::SigFull);
+        assert_eq!((error.check(), error.details().collect()), (Check::SigFull, vec!["1001 layers"]));
+        let large = |size: usize| format!("{{\"layers\":[],\"config\":{{}},\"x\":\"{}\"}}", "x".repeat(size));
+        let size = |size| merged(Some((OCI_MANIFEST, large(size).as_bytes())), &many[..1]).0.manifest.len();
+        let room = limits::MANIFEST - size(0);
+        assert_eq!(size(room), limits::MANIFEST);
+        let error = merge(Some((OCI_MANIFEST, large(room + 1).as_bytes())), &many[..1]).unwrap_err();
+        assert_eq!((error.check(), error.details().collect()), (Check::SigFull, vec!["4194305 bytes"]));
+    }
+
+    /// Whatever the verifier refuses as a whole can hold nothing of ours.
+    #[test]
+    fn what_can_never_be_verified_is_left_alone() {
+        let ours = [layer(b"p", b"s")];
+        let (good, _) = merged(None, &[layer(b"p", b"another")]);
+        assert!(
+            merge(Some((OCI_MANIFEST, &good.manifest)), &ours).unwrap().change.is_some(),
+            "the neighbour"
+        );
+        let with = |more: &str| [&good.manifest[..good.manifest.len() - 1], more.as_bytes(), b"}"].concat();
+        for (media_type, manifest) in [
+            ("text/html", good.manifest.clone()),
+            (OCI_INDEX, good.manifest.clone()),
+            (DOCKER_MANIFEST, good.manifest.clone()), // and its own mediaType is another
+            (OCI_MANIFEST, with(",\"Layers\":[]")),
+        ] {
+            let error = merge(Some((media_type, &manifest)), &ours).unwrap_err();
+            assert_eq!(error.check(), Check::DestinationBroken, "{media_type}");
+        }
+    }
+
+    /// A layer of ours that was changed so that it can count no more is a stranger's.
+    #[test]
+    fn ours_counts_only_as_the_verifier_counts() {
+        let ours = [layer(b"p", b"s")];
+        let text = String::from_utf8(merged(None, &ours).0.manifest).unwrap();
+        let with = |name: &str, value: &str| {
+            text.replace(signature::ANNOTATION, &format!("{name}\":\"{value}\",\"{}", signature::ANNOTATION))
+        };
+        for (standing, stands) in [
+            (text.clone(), true),
+            (with(signature::CERTIFICATE_ANNOTATION, ""), true),
+            (with(LOG_ANNOTATION, ""), true),
+            (with(signature::CERTIFICATE_ANNOTATION, "x"), false),
+            (with(signature::CHAIN_ANNOTATION, "x"), false),
+            (with(signature::TIMESTAMP_ANNOTATION, "x"), false),
+            (with(LOG_ANNOTATION, "{}"), false),
+            (text.replace(payload::MEDIA_TYPE, "text/plain"), false),
+            (text.replace("\"size\":1,", "\"size\":2,"), false),
+        ] {
+            let merge = merge(Some((OCI_MANIFEST, standing.as_bytes())), &ours).unwrap();
+            assert_eq!((merge.change.is_none(), merge.foreign), (stands, usize::from(!stands)), "{standing}");
+            let Some(merged) = merge.change else { continue };
+            let again = super::merge(Some((OCI_MANIFEST, &merged.manifest)), &ours).unwrap();
+            assert_eq!((again.change.is_none(), again.foreign), (true, 1), "{standing}");
+        }
     }
 
     #[test]
@@ -283,6 +352,12 @@ mod tests {
         let standing = format!("{{\"layers\":[{}],\"config\":{{}}}}", layers.join(","));
         let merge = merge(Some((OCI_MANIFEST, standing.as_bytes())), &[layer(b"p", b"s")]).unwrap();
         assert_eq!(merge.foreign, logs.len());
-        assert_eq!(merge.crashing, [(1, Digest::of(b"null")), (2, Digest::of(logs[1].as_bytes()))]);
+        let named = vec![(1, Digest::of(b"null")), (2, Digest::of(logs[1].as_bytes()))];
+        assert_eq!(merge.crashing, Crashing { count: 2, named });
+        // A thousand of them are counted, and ten named.
+        let many = vec![layers[0].as_str(); 1000].join(",");
+        let merge =
+            super::merge(Some((OCI_MANIFEST, format!("{{\"layers\":[{many}]}}").as_bytes())), &[]).unwrap();
+        assert_eq!((merge.crashing.count, merge.crashing.named.len()), (1000, 10));
     }
 }

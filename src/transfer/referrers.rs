@@ -103,10 +103,14 @@ fn check_referrers_tag(standing: &Descriptor, bytes: &[u8], subject: &Digest) ->
 
 /// REFERRERS-FULL: at most 1,000 entries and 4 MiB.
 fn check_referrers_full(count: usize, size: usize) -> Result<()> {
-    if count <= limits::REFERRERS && size <= limits::MANIFEST {
+    let over = if count > limits::REFERRERS {
+        format!("{count} entries")
+    } else if size > limits::MANIFEST {
+        format!("{size} bytes")
+    } else {
         return Ok(());
-    }
-    Err(Error::new(Check::ReferrersFull, "").detail(format!("{count} entries, {size} bytes")))
+    };
+    Err(Error::new(Check::ReferrersFull, "").detail(over))
 }
 
 fn no_index() -> Error {
@@ -319,10 +323,14 @@ mod tests {
         };
         let manifest = referrer(b"one");
         assert!(add(entries(999).as_bytes(), &manifest).unwrap().is_some());
-        assert_eq!(add(entries(1_000).as_bytes(), &manifest).unwrap_err().check(), Check::ReferrersFull);
+        let full = |standing: String| {
+            let error = add(standing.as_bytes(), &manifest).unwrap_err();
+            (error.check(), error.details().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(full(entries(1_000)), (Check::ReferrersFull, vec!["1001 entries".to_owned()]));
         let large = |size: usize| format!("{{\"manifests\":[],\"x\":\"{}\"}}", "x".repeat(size));
         let room = limits::MANIFEST - add(large(0).as_bytes(), &manifest).unwrap().unwrap().len();
         assert_eq!(add(large(room).as_bytes(), &manifest).unwrap().unwrap().len(), limits::MANIFEST);
-        assert_eq!(add(large(room + 1).as_bytes(), &manifest).unwrap_err().check(), Check::ReferrersFull);
+        assert_eq!(full(large(room + 1)), (Check::ReferrersFull, vec!["4194305 bytes".to_owned()]));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use super::flow::Flow;
 use super::gather;
 use super::import::Plan;
-use super::merge::{Merge, Merged, Standing, merge};
+use super::merge::{Crashing, Merge, Merged, Standing, merge};
 use super::store::{Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -136,7 +136,7 @@ impl Map {
 struct Group {
     done: Done,
     /// Layers on which cosign 2 panics.
-    crashing: Vec<(usize, Digest)>,
+    crashing: Crashing,
     note: Option<Box<str>>,
     error: Option<Error>,
 }

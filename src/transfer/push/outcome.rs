@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::request::Image;
 use crate::transfer::import::Plan;
+use crate::transfer::merge::Crashing;
 
 /// What became of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub struct Row {
     pub hidden: bool,
     /// What the tag that was signed for names.
     pub tag: Tag,
-    /// Layers on which cosign 2 panics, by `repository@digest`: number (from 1) and payload.
-    pub crashing: Vec<(String, Vec<(usize, Digest)>)>,
+    /// Layers on which cosign 2 panics, by `repository@digest`.
+    pub crashing: Vec<(String, Crashing)>,
     /// What could not be found out and stops nothing.
     pub notes: Vec<String>,
     /// What went wrong, if anything did, first: the check, and all of it in one line.
@@ -334,7 +335,7 @@ impl Outcome<'_> {
             row.hidden |= group.done.hidden;
             row.bundled |= group.done.bundled && self.map.group_of.get(image.first) == Some(&place);
             let group_name = || self.plan.request().sigs().get(place).map(name).unwrap_or_default();
-            if !group.crashing.is_empty() {
+            if group.crashing.count > 0 {
                 row.crashing.push((group_name(), group.crashing.clone()));
             }
             row.notes.extend(group.note.iter().map(|why| format!("bundles beside it are not known: {why}")));
@@ -376,19 +377,16 @@ impl Shown {
 }
 
 /// SIG-CRASHES-COSIGN: no layer beside ours has a log annotation on which cosign 2 panics.
-fn check_sig_crashes_cosign(place: &str, layers: &[(usize, Digest)]) -> Result<()> {
-    if layers.is_empty() {
+fn check_sig_crashes_cosign(place: &str, layers: &Crashing) -> Result<()> {
+    if layers.count == 0 {
         return Ok(());
     }
     let mut warning = Error::new(Check::SigCrashesCosign, place);
-    for (number, payload) in layers.iter().take(NAMED) {
+    for (number, payload) in &layers.named {
         warning = warning.detail(format!("layer {number}, payload {payload}"));
     }
-    if layers.len() > NAMED {
-        warning = warning.detail(format!("and {} more", layers.len() - NAMED));
+    if layers.count > layers.named.len() {
+        warning = warning.detail(format!("and {} more", layers.count - layers.named.len()));
     }
     Err(warning.hint("whoever put them there has to take them out of the .sig"))
 }
-
-/// Layers that are named in one warning; the others are counted.
-const NAMED: usize = 10;
