@@ -358,6 +358,9 @@ pub(crate) fn check_sig_manifest_kind(media_type: &str, manifest: &[u8]) -> Resu
     if value.get("mediaType").is_some_and(|kind| kind.as_str() != Some(media_type)) {
         return Err(refuse("its mediaType is another"));
     }
+    if value.get("manifests").is_some() {
+        return Err(refuse("an index at the same time"));
+    }
     match value.get("layers").and_then(Value::as_array) {
         Some(layers) if layers.len() <= limits::SIG_LAYERS => Ok(layers.to_vec()),
         Some(_) => Err(refuse("more than 1,000 layers")),

@@ -9,7 +9,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value};
-use crate::format::signature::{self, LOG_ANNOTATION, Layer};
+use crate::format::payload;
+use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer};
 use crate::limits;
 use crate::verify::{SigLayer, check_sig_manifest_kind};
 
@@ -101,6 +102,15 @@ struct There {
 /// The layers that stand there.
 fn there(media_type: &str, bytes: &[u8]) -> Result<Vec<There>> {
     let layers = check_sig_manifest_kind(media_type, bytes).map_err(|error| broken().caused_by(error))?;
+    // An image or an SBOM that somebody tagged so is not ours to change.
+    let is_other = |layer: &Value| {
+        let kind = layer.get("mediaType").and_then(Value::as_str);
+        let signature = layer.get("annotations").and_then(|annotations| annotations.get(ANNOTATION));
+        signature.is_none() && kind.is_some_and(|kind| kind != payload::MEDIA_TYPE)
+    };
+    if !layers.is_empty() && layers.iter().all(is_other) {
+        return Err(broken());
+    }
     let layer = |layer: &Value| {
         let payload = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
         let log = layer.get("annotations").and_then(|annotations| annotations.get(LOG_ANNOTATION));
@@ -275,7 +285,15 @@ mod tests {
 
     #[test]
     fn broken_and_full_ones_are_left_alone() {
-        for broken in ["", "[]", "{}", "{\"layers\":null}", "{\"layers\":[{}]}"] {
+        let image = format!(
+            "{{\"layers\":[{{\"mediaType\":\"a/layer\",\"digest\":\"{}\",\"size\":1}}]}}",
+            Digest::of(b"layer")
+        );
+        let both = format!(
+            "{{\"manifests\":[],{}",
+            &String::from_utf8(merged(None, &[layer(b"p", b"x")]).0.manifest).unwrap()[1..]
+        );
+        for broken in ["", "[]", "{}", "{\"layers\":null}", "{\"layers\":[{}]}", &image, &both] {
             let error = merge(Some((OCI_MANIFEST, broken.as_bytes())), &[layer(b"p", b"s")]).unwrap_err();
             assert_eq!(error.check(), Check::DestinationBroken, "{broken}");
         }
