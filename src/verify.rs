@@ -446,9 +446,15 @@ fn check_payload_annotations(found: &[(String, Value)], wanted: &BTreeMap<String
         let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         match there {
             Some(Value::String(text)) if text == value => {}
-            Some(_) => {
+            Some(other) => {
+                // As much as a screen takes of it: reports hold every row.
+                let signed = other.as_str().map_or_else(
+                    || "what is no string".to_owned(),
+                    |text| text.chars().take(2 * limits::SHOWN).collect(),
+                );
                 return Err(Error::new(Check::PayloadAnnotations, key)
-                    .detail(format!("it is there, and is not {value}")));
+                    .detail(format!("wanted {value}"))
+                    .detail(format!("signed {signed}")));
             }
             None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
         }

@@ -46,7 +46,7 @@ fn names_digests_and_every_image() {
 fn the_auditor_needs_the_response_alone() {
     let station = signed();
     let audit = verify(&station, &["--key", "release.pub", "oci-archive:response.tar"], 0);
-    audit.stdout("ok    registry.example/team/app:1.4 [..] 4 digests, .sig and bundle, log absent\n1 image, 4 digests: 4 ok\n");
+    audit.stdout("ok    registry.example/team/app:1.4 [..] 4 digests, .sig, bundle, log absent\n1 image, 4 digests: 4 ok\n");
     audit.stderr("");
     let from = verify(&station, &["--key", "release.pub", "--from", "response.tar", "oci:layout"], 0);
     assert_eq!(from.stdout_text(), audit.stdout_text());
@@ -55,7 +55,8 @@ fn the_auditor_needs_the_response_alone() {
     // A request holds no signatures; a failed row is a row, and the exit code is cosign's.
     let unsigned = verify(&station, &["--key", "release.pub", "oci-archive:request.tar"], 10);
     unsigned
-        .stdout_line("FAIL  registry.example/team/app:1.4 [..]")
+        .stdout_line("FAIL  registry.example/team/app:1.4          [SIG-ABSENT] no signatures found")
+        .stderr(&format!("error[SIG-ABSENT]: registry.example/team/app:1.4: {INDEX}\n"))
         .stdout_line("1 image, 4 digests: 0 ok, 4 failed");
     let other = verify(&station, &["--key", "second.pub", "oci-archive:response.tar"], 12);
     other.stdout_line("1 image, 4 digests: 0 ok, 4 failed");
@@ -84,12 +85,15 @@ fn lists() {
     station.write("env.txt", "oci:layout:v1 -a env=prod\n");
     verify(&station, &["--key", "release.pub", "--from", "env.txt", "-a", "env=test"], 0);
     station.write("env.txt", "oci:layout:v1 -a env=test\n");
-    verify(&station, &["--key", "release.pub", "--from", "env.txt"], 12);
+    verify(&station, &["--key", "release.pub", "--from", "env.txt"], 12)
+        .stderr_line("error[PAYLOAD-ANNOTATIONS]: oci:layout:v1: [..]: env")
+        .stderr_line("  wanted test")
+        .stderr_line("  signed prod");
     station.write("none.txt", "# nothing\n");
     verify(&station, &["--key", "release.pub", "--from", "none.txt"], 2);
     verify(&station, &["--key", "release.pub", "--from", "one.txt", "oci:layout"], 2);
     verify(&station, &["--key", "release.pub", "--from", "absent.txt"], 1);
-    verify(&station, &["--key", "release.pub"], 2);
+    verify(&station, &["--key", "release.pub"], 2).stderr_line("  <IMAGE|--from <FILE>>");
     // Several on the command line: all are checked, the code is the first failing one's.
     let outcome =
         verify(&station, &["--key", "release.pub", "oci:layout:v9", "oci:single", "oci:layout"], 11);
@@ -110,9 +114,8 @@ fn what_an_index_names_as_well() {
         assert_eq!(shown.as_array().unwrap().len(), 8, "{all}");
     }
     station.write("images.txt", "oci:layout:v1\n");
-    verify(&station, &[&key[..], &["-r", "--from", "images.txt"]].concat(), 0).stdout(
-        "ok    oci:layout:v1 [..] 4 digests, .sig and bundle, log absent\n1 image, 4 digests: 4 ok\n",
-    );
+    verify(&station, &[&key[..], &["-r", "--from", "images.txt"]].concat(), 0)
+        .stdout("ok    oci:layout:v1 [..] 4 digests, .sig, bundle, log absent\n1 image, 4 digests: 4 ok\n");
     // The index alone is signed: enough as cosign has it, and not where the children are asked for.
     let alone = Station::new();
     alone.export("request.tar", &["oci:layout", "--as", "registry.example/team/app:1.4", "--no-recursive"]);
@@ -136,7 +139,7 @@ fn digests_where_the_request_says() {
     for file in ["response.tar", "request.tar"] {
         let run = station.coldsign().args(["verify", "--key", "release.pub", "--from", file]);
         let outcome = run.args(["--report", &format!("json:{file}.json")]).expect(50);
-        outcome.stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..]REGISTRY-REACH[..]");
+        outcome.stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..][REGISTRY-REACH] registry cannot be reached");
         outcome.stdout_line("1 image, 4 digests: 0 ok, 4 failed");
         let report: Value = serde_json::from_slice(&station.read(format!("{file}.json"))).unwrap();
         assert_eq!(report["request"], station.digest(file));
@@ -145,10 +148,73 @@ fn digests_where_the_request_says() {
     }
     // An image that is gone is a failed row, whatever stands beside its name.
     verify(&station, &["--key", "release.pub", "--from", "response.tar", "oci:single"], 11)
-        .stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..][SIG-TAG]: image tag not found: sha256:[..]");
+        .stdout_line("FAIL  127.0.0.1:1/team/app:1.4 [..][SIG-TAG] image tag not found");
     let absent = verify(&station, &["--key", "release.pub", "127.0.0.1:1/team/app:1.4"], 50);
     absent
         .stderr_line("error[REGISTRY-REACH]: [..]: 127.0.0.1:1/team/app:1.4: GET http://127.0.0.1:1/v2/[..]");
+}
+
+/// One cause of many failures is told three times; every image has its row or its line.
+#[test]
+fn one_cause_is_not_told_for_every_image() {
+    let station = Station::new();
+    let names: Vec<String> = (1..=5).map(|n| format!("127.0.0.1:1/team/app:{n}")).collect();
+    station.write("images.txt", format!("{}\noci:single\n", names.join("\n")));
+    let key = ["verify", "--key", "release.pub"];
+    let run = station.coldsign().args(key).args(["--from", "images.txt", "--report", "junit:v.xml"]);
+    let outcome = run.expect(50);
+    let errors = |outcome: &Outcome| -> Vec<String> {
+        let lines = outcome.stderr_text().lines().filter(|line| line.starts_with("error"));
+        lines.map(str::to_owned).collect()
+    };
+    let rows: Vec<&str> = outcome.stdout_text().lines().collect();
+    for (row, name) in rows.iter().zip(&names) {
+        assert_eq!(*row, format!("FAIL  {name:<30} [REGISTRY-REACH] registry cannot be reached"));
+    }
+    let told = errors(&outcome);
+    assert_eq!(told.len(), 5, "{outcome}");
+    for (line, name) in told.iter().zip(names.iter().take(3)) {
+        assert!(line.starts_with(&format!("error[REGISTRY-REACH]: {name}: GET http")), "{line}");
+    }
+    assert!(told[3].starts_with("error[SIG-ABSENT]: oci:single: sha256:"), "{outcome}");
+    assert_eq!(told[4], "error[REGISTRY-REACH]: 2 more images like these: 127.0.0.1:1");
+    // Neither a missing signature nor a bad one: an error, as CI systems call it.
+    let xml = String::from_utf8(station.read("v.xml")).unwrap();
+    assert!(xml.contains("tests=\"6\" failures=\"1\" errors=\"5\""), "{xml}");
+    let elements = elements(&xml);
+    let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
+    assert_eq!((count("error"), count("failure")), (5, 1), "{xml}");
+    // Without rows each image is named by its error, and the last ones have no details.
+    let outcome = station.coldsign().args(key).args(&names).expect(50);
+    let told = errors(&outcome);
+    for (line, name) in told.iter().zip(&names) {
+        let start = format!("error[REGISTRY-REACH]: registry cannot be reached: {name}: GET http");
+        assert!(line.starts_with(&start), "{line}");
+    }
+    let details = outcome.stderr_text().lines().filter(|line| line.starts_with("  ")).count();
+    assert_eq!((told.len(), details % 3), (5, 0), "{outcome}");
+}
+
+/// Rows have 80 columns where the name leaves them.
+#[test]
+fn rows_fit_the_screen() {
+    let station = Station::new();
+    let name = "registry.example/team/application:1.40";
+    assert_eq!(name.len(), 38);
+    station.export("request.tar", &["oci:layout", "--as", name]);
+    station.sign("request.tar", &["--key", "release"], "response.tar");
+    let row = |form: &str| {
+        station.importing(&["response.tar", "--key", "release.pub", "--attach", form]).expect(0);
+        let from = ["--key", "release.pub", "--from", "response.tar", "oci:layout"];
+        let outcome = verify(&station, &from, 0);
+        outcome.stdout_text().lines().next().unwrap().to_owned()
+    };
+    assert_eq!(row("sig"), format!("ok    {name} 4 digests, .sig, log absent"));
+    let both = row("both");
+    assert_eq!(
+        (both.as_str(), both.len()),
+        (&*format!("ok    {name} 4 digests, .sig, bundle, log absent"), 80)
+    );
 }
 
 #[test]
@@ -425,7 +491,7 @@ fn layouts_of_others() {
     let sandbox = Sandbox::new();
     for (name, key, valid) in [
         ("cosign-2.5.0", "openssl.pub", ".sig, 2 of 2 valid"),
-        ("cosign-3.1.1", "signer.pub", ".sig, 0 of 1 valid; bundle, 1 of 1 valid"),
+        ("cosign-3.1.1", "signer.pub", ".sig, 0 of 1 by the keys given; bundle, 1 of 1 valid"),
     ] {
         sandbox.fixture(format!("peers/{name}"), name);
         let (key, place) = (format!("{name}/{key}"), format!("oci:{name}/save"));

@@ -56,10 +56,37 @@ fn a_mirror_is_said_to_be_one() {
     trip.station.write("images.txt", format!("{mirror}\n{}\n", trip.name(0)));
     let list = ["--from", "images.txt", "--report", "json:report.json"];
     let outcome = trip.station.coldsign().args(verify).args(list).expect(0);
-    outcome.stdout_line(&format!("ok    {mirror} [..] 1 digest, .sig and bundle, log absent; {note}"));
+    outcome.stdout_line(&format!("ok    {mirror} [..] 1 digest, .sig, bundle, log absent; {note}"));
     let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
     assert_eq!(report["rows"][0]["notes"], json!([note]));
     assert_eq!(report["rows"][1]["notes"], json!([]));
+    // Not where a signature for the repository that was asked stands beside it.
+    trip.station.coldsign().args(["export", "-o", "own.tar", &mirror]).expect(0);
+    trip.sign_file("own.tar", &[&release()], "own-signed.tar");
+    trip.station.coldsign().args(["import", "own-signed.tar", "--key", "release.pub"]).expect(0);
+    let outcome = trip.station.coldsign().args(verify).arg(&mirror).expect(0);
+    outcome.stderr_line("form: .sig, 2 of 2 valid; bundle, 1 of 1 valid; log: absent");
+    outcome.never("identity not compared");
+}
+
+/// A signature by another key is no broken one.
+#[test]
+fn what_others_signed_is_counted_apart() {
+    let trip = Trip::new();
+    trip.sign_file("request.tar", &[&release(), &second()], "both.tar");
+    let import = ["import", "both.tar", "--key", "release.pub", "--key", "second.pub"];
+    trip.station.coldsign().args(import).expect(0);
+    trip.verify(&[]).expect(0).stderr_line("form: .sig, 1 of 2 by the keys given; log: absent");
+    let tag = signature_tag(&trip.images[0]);
+    let mut manifest: Value = serde_json::from_slice(&trip.registry.read("app0", &tag).unwrap()).unwrap();
+    let mut broken = manifest["layers"][0].clone();
+    broken["annotations"]["dev.cosignproject.cosign/signature"] = json!("?");
+    manifest["layers"].as_array_mut().unwrap().push(broken);
+    trip.registry.manifest("app0", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
+    let line = "form: .sig, 1 of 3 valid, 1 not by the keys given; log: absent";
+    trip.verify(&[]).expect(0).stderr_line(line);
+    let both = ["--key", "second.pub"];
+    trip.verify(&both).expect(0).stderr_line("form: .sig, 2 of 3 valid; log: absent");
 }
 
 /// What nobody needed is named, so that it is known not to have been looked at.
@@ -97,7 +124,16 @@ fn signatures_in_another_repository() {
     trip.verify(&[]).env("COSIGN_REPOSITORY", &elsewhere).expect(0).stderr_line(line);
     // The flag wins.
     trip.verify(&flag).env("COSIGN_REPOSITORY", trip.registry.at("nothing/here")).expect(0);
-    trip.verify(&[]).env("COSIGN_REPOSITORY", trip.registry.at("nothing/here")).expect(10);
+    let nothing = trip.registry.at("nothing/here");
+    let outcome = trip.verify(&[]).env("COSIGN_REPOSITORY", &nothing).expect(10);
+    outcome.error("SIG-ABSENT").stderr_line(&format!("  looked in {nothing} (COSIGN_REPOSITORY)"));
+    // What decides and was not typed is said first, also where signatures are found.
+    let said = format!("looking for signatures in {nothing} (COSIGN_REPOSITORY)");
+    assert_eq!(outcome.stderr_text().lines().next(), Some(said.as_str()));
+    let outcome = trip.verify(&["--signature-repository", &nothing]).expect(10);
+    outcome.stderr_line(&format!("  looked in {nothing} (--signature-repository)")).never("looking for");
+    let found = trip.verify(&[]).env("COSIGN_REPOSITORY", &elsewhere).expect(0);
+    found.stderr_line(&format!("looking for signatures in {elsewhere} (COSIGN_REPOSITORY)"));
 }
 
 #[test]

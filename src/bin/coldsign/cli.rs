@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use coldsign::digest::Digest;
 use coldsign::format::reference::{Identity, Reference};
 
@@ -164,6 +164,7 @@ pub(crate) struct Import {
 
 /// Verify signatures as `cosign verify --key` does
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("what").args(["images", "from"]).required(true).multiple(true))]
 #[command(after_help = "\
 An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
 oci:DIR[:REF] or oci-archive:FILE[:REF]; a layout without REF stands for every
@@ -171,13 +172,14 @@ image in it. No log is asked for; the output says so.
   coldsign verify --key release.pub registry.example/app:1.4
   coldsign verify --key release.pub oci-archive:response.tar
 
---from checks the images of a list, or the digests of a request or response:
-in the registries that it names, or in the one layout given as IMAGE.
+--from checks the images of a list, or those of a request or response: in the
+registries that it names, or in the one layout given as IMAGE. Of a request or
+response it checks digests, not tags: what a tag names by now is not asked.
   coldsign verify --key release.pub --from response.tar --report junit:v.xml
   coldsign verify --key release.pub --from response.tar oci:./layout")]
 pub(crate) struct Verify {
     /// An image; its signatures are beside it
-    #[arg(value_name = "IMAGE", required_unless_present = "from")]
+    #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// A public key whose signatures count; may be repeated
     #[arg(long = "key", value_name = "FILE", required = true)]

@@ -198,18 +198,15 @@ fn basic(user: &str) -> String {
 fn token(asked: &Asked) -> Reply {
     let posted = form(&String::from_utf8_lossy(&asked.body));
     let posted = |name: &str| posted.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let (scope, known) = match asked.method.as_str() {
-        "POST" => {
-            let granted = posted("grant_type").as_deref() == Some("refresh_token");
-            (posted("scope"), granted && posted("refresh_token").as_deref() == Some(IDENTITY))
-        }
-        _ => {
-            let given = asked.header("authorization").unwrap_or_default();
-            let reads = given == basic(READER);
-            let scope = asked.query("scope");
-            let scope = if reads { scope.map(|scope| scope.replace(",push", "")) } else { scope };
-            (scope, reads || given == basic(USER))
-        }
+    let (scope, known) = if asked.method == "POST" {
+        let granted = posted("grant_type").as_deref() == Some("refresh_token");
+        (posted("scope"), granted && posted("refresh_token").as_deref() == Some(IDENTITY))
+    } else {
+        let given = asked.header("authorization").unwrap_or_default();
+        let reads = given == basic(READER);
+        let scope = asked.query("scope");
+        let scope = if reads { scope.map(|scope| scope.replace(",push", "")) } else { scope };
+        (scope, reads || given == basic(USER))
     };
     match scope {
         Some(scope) if known => {

@@ -173,6 +173,12 @@ impl Image {
         })
     }
 
+    /// What it is asked of: a registry, or a layout.
+    pub(super) fn registry(&self) -> String {
+        self.repository()
+            .map_or_else(|| self.place.to_string(), |repository| repository.registry().to_owned())
+    }
+
     /// The repository that was asked for, where it is one.
     pub(super) fn repository(&self) -> Option<&Repository> {
         match &self.place {
@@ -212,14 +218,24 @@ pub(super) struct Judge<'a> {
     pub(super) demand: &'a Demand,
     /// Whether what an index names must be signed as well.
     pub(super) recursive: bool,
+    /// Where signatures of images in registries are looked for, if not beside them, and who said so:
+    /// `REPOSITORY (COSIGN_REPOSITORY)`.
+    pub(super) elsewhere: Option<String>,
 }
 
 /// What became of an image: of each of its digests.
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) digests: Vec<(Digest, Result<Verified>)>,
-    /// How many signatures were found, valid or not.
-    pub(super) found: BTreeMap<Form, usize>,
+    pub(super) found: BTreeMap<Form, Found>,
+}
+
+/// How many signatures of a form were found, valid or not.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Found {
+    pub(super) all: usize,
+    /// Those that no key given verifies.
+    pub(super) by_others: usize,
 }
 
 /// What verified of one digest.
@@ -339,12 +355,21 @@ impl Work<'_> {
         }
         let verdicts = gather::judge(&*self.place, digest, &self.judge.verifier, &self.demand);
         for verdict in verdicts.iter().filter(|verdict| verdict.unread().is_none()) {
-            *self.judged.found.entry(verdict.form).or_default() += 1;
+            let found = self.judged.found.entry(verdict.form).or_default();
+            found.all += 1;
+            let by_other = matches!(&verdict.outcome, Err(error) if error.check() == Check::SigKey);
+            found.by_others += usize::from(by_other);
         }
         let mut notes = unread(&verdicts);
         let verified = conclude(verdicts, &self.demand).map(|valid| {
             notes.extend(self.image.repository().into_iter().flat_map(|asked| elsewhere(&valid, asked)));
             Verified { valid, notes }
+        });
+        let verified = verified.map_err(|error| match (error.check(), &self.judge.elsewhere) {
+            (Check::SigAbsent, Some(elsewhere)) if self.image.repository().is_some() => {
+                error.detail(format!("looked in {elsewhere}"))
+            }
+            _ => error,
         });
         self.slow |= matches!(&verified, Err(error) if error.check() == Check::RegistryTimeout);
         self.judged.digests.push((*digest, verified));
@@ -378,13 +403,19 @@ fn unread(verdicts: &[Verdict]) -> Vec<String> {
     at_most(unread, NOTES)
 }
 
-/// The names of other repositories that valid signatures are for: a mirror's, as a rule.
+/// The names of other repositories that valid signatures are for, where none is for the one that was asked: a mirror's,
+/// as a rule.
 fn elsewhere(valid: &[Valid], asked: &Repository) -> Vec<String> {
+    let names: Vec<String> = valid.iter().filter_map(identity).collect();
+    let is_asked =
+        |name: &String| Reference::parse(name).is_ok_and(|named| named.repository().place() == asked.place());
+    if names.iter().any(is_asked) {
+        return Vec::new();
+    }
     let mut notes: Vec<String> = Vec::new();
-    for name in valid.iter().filter_map(identity) {
-        let same = Reference::parse(&name).is_ok_and(|named| named.repository().place() == asked.place());
+    for name in names {
         let note = format!("signed for {}, identity not compared", shown(&name));
-        if !same && !notes.contains(&note) {
+        if !notes.contains(&note) {
             notes.push(note);
         }
     }

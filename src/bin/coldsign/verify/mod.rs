@@ -4,13 +4,14 @@ mod images;
 mod report;
 mod show;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
-use coldsign::terminal::{self, Console, counted};
+use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
 use coldsign::verify::{Demand, Verifier};
 
@@ -26,6 +27,9 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
     let signatures = station::signature_repository(asked.signature_repository.as_ref())?;
+    let from =
+        if asked.signature_repository.is_some() { "--signature-repository" } else { "COSIGN_REPOSITORY" };
+    let elsewhere = signatures.as_ref().map(|repository| format!("{repository} ({from})"));
     let station = Station::open(&asked.network, signatures)?;
     let registries = station.registries();
     let mut images = match &asked.from {
@@ -33,11 +37,18 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
         None => Images::of_sources(&asked.images, registries)?,
     };
     let reports = Reports::open(&asked.reports, &keys, console)?;
+    // A variable that somebody else set decides what is found: that is said, whatever is found.
+    if let Some(elsewhere) = elsewhere.as_ref().filter(|_| asked.signature_repository.is_none())
+        && images.list.iter().any(|image| image.repository().is_some())
+    {
+        console.say(&format!("looking for signatures in {}", shown(elsewhere)))?;
+    }
     let judge = Judge {
         registries,
         verifier: Verifier::knowing(std::mem::take(&mut images.known)),
         demand: &demand,
         recursive: asked.recursive,
+        elsewhere,
     };
     let bar = station::progress("verifying", images.list.len());
     let mut tally = Tally { asked, in_rows: images.in_rows, console, reports, counts: Counts::default() };
@@ -102,6 +113,8 @@ struct Counts {
     interrupted: usize,
     /// The code of the first failure.
     exit: Option<Exit>,
+    /// Errors by check and registry: one cause of many is told whole a few times.
+    told: BTreeMap<(String, Check), usize>,
 }
 
 impl Tally<'_> {
@@ -143,12 +156,28 @@ impl Tally<'_> {
         self.show_failed(image, error)
     }
 
+    /// Every image has its line: a row, or the first line of its error. What an error says besides is said of the first
+    /// few of a kind.
     fn show_failed(&mut self, image: &Image, error: Error) -> Result<()> {
         if self.in_rows {
             self.console.show(&show::failed_row(image, &error))?;
+            if !show::says_more(&error) {
+                return Ok(());
+            }
         }
+        let told = self.counts.told.entry((image.registry(), error.check())).or_default();
+        *told += 1;
+        let whole = *told <= WHOLE;
         let error = error.within(&image.name);
-        terminal::report(&error).lines().try_for_each(|line| self.console.say(line))
+        let report = terminal::report(&error);
+        let mut lines = report.lines();
+        let first = lines.next().unwrap_or_default();
+        match (self.in_rows, whole) {
+            (true, false) => return Ok(()),
+            (true, true) => self.console.say(&show::without_message(&error))?,
+            (false, _) => self.console.say(first)?,
+        }
+        if whole { lines.try_for_each(|line| self.console.say(line)) } else { Ok(()) }
     }
 
     /// Writes the reports and says how it went. `told` is what became of the rows.
@@ -167,6 +196,10 @@ impl Counts {
     /// `40 images, 112 digests: 112 ok`
     fn show(&self, in_rows: bool, console: &mut dyn Console) -> Result<()> {
         if in_rows {
+            for ((registry, check), told) in self.told.iter().filter(|(_, told)| **told > WHOLE) {
+                let more = counted(told - WHOLE, "more image", "more images");
+                console.say(&format!("error[{check}]: {more} like these: {}", shown(registry)))?;
+            }
             let (images, digests) =
                 (counted(self.images, "image", "images"), counted(self.digests, "digest", "digests"));
             let mut line = format!("{images}, {digests}: {} ok", self.good);
@@ -189,3 +222,6 @@ impl Counts {
         Ok(())
     }
 }
+
+/// Errors of one check at one registry that are told whole.
+const WHOLE: usize = 3;

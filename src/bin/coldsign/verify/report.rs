@@ -52,6 +52,8 @@ pub(super) struct Reports<'a> {
     images: usize,
     ok: usize,
     failed: usize,
+    /// Of those that failed, the ones that say nothing of a signature.
+    errors: usize,
 }
 
 impl<'a> Reports<'a> {
@@ -67,7 +69,8 @@ impl<'a> Reports<'a> {
         }
         let mut create = |report: ReportFile| Ok((report.kind, files::create_report(&report.path, console)?));
         let files = asked.into_iter().map(&mut create).collect::<Result<_>>()?;
-        Ok(Self { files, keys, json: String::new(), junit: String::new(), images: 0, ok: 0, failed: 0 })
+        let (json, junit) = (String::new(), String::new());
+        Ok(Self { files, keys, json, junit, images: 0, ok: 0, failed: 0, errors: 0 })
     }
 
     /// One more image; its rows follow.
@@ -78,6 +81,7 @@ impl<'a> Reports<'a> {
     /// One more row; without a digest where none is known.
     pub(super) fn row(&mut self, image: &Image, digest: Option<&Digest>, outcome: Result<&Verified, &Error>) {
         *(if outcome.is_ok() { &mut self.ok } else { &mut self.failed }) += 1;
+        self.errors += usize::from(outcome.is_err_and(says_nothing));
         if self.wants(Kind::Json) {
             let row = ascii(&self.json_row(image, digest, outcome));
             self.json.push_str(if self.json.is_empty() { "\n" } else { ",\n" });
@@ -177,20 +181,28 @@ impl<'a> Reports<'a> {
                 let lines: String = signatures.chain(notes).collect();
                 writeln!(out, "      <system-out>{digest}\n{}</system-out>", xml(&lines))
             }
-            Err(error) => writeln!(
-                out,
-                "      <failure message=\"{}\" type=\"{}\">{digest}\n{}</failure>",
-                xml(&shown(&message(error))),
-                error.check(),
-                xml(&terminal::report(error))
-            ),
+            Err(error) => {
+                let element = if says_nothing(error) { "error" } else { "failure" };
+                writeln!(
+                    out,
+                    "      <{element} message=\"{}\" type=\"{}\">{digest}\n{}</{element}>",
+                    xml(&shown(&message(error))),
+                    error.check(),
+                    xml(&terminal::report(error))
+                )
+            }
         };
         out.push_str("    </testcase>\n");
         out
     }
 
     fn junit_text(&mut self, request: Option<&Digest>) -> [String; 3] {
-        let counts = format!("tests=\"{}\" failures=\"{}\" errors=\"0\"", self.ok + self.failed, self.failed);
+        let counts = format!(
+            "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
+            self.ok + self.failed,
+            self.failed - self.errors,
+            self.errors
+        );
         let request = request.map(|digest| {
             format!(
                 "    <properties>\n      <property name=\"request\" value=\"{digest}\"/>\n    </properties>\n"
@@ -212,6 +224,11 @@ impl<'a> Reports<'a> {
         let key = self.keys.iter().find(|key| key.key.id() == valid.key_id());
         key.map(|key| key.file.display().to_string()).unwrap_or_default()
     }
+}
+
+/// Whether a registry, or whoever interrupted it, kept a row from a verdict: an error in `JUnit`'s words, no failure.
+fn says_nothing(error: &Error) -> bool {
+    error.check() == Check::Interrupted || error.check().id().starts_with("REGISTRY-")
 }
 
 /// `no signatures found: …`

@@ -1,13 +1,14 @@
 //! What a person sees: cosign's block for one image, a row for one of many.
 
 use std::collections::BTreeSet;
+use std::error::Error as _;
 
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::json;
 use coldsign::format::payload::{self, Payload};
 use coldsign::format::statement::Statement;
-use coldsign::terminal::{Console, counted, shown};
+use coldsign::terminal::{COLUMNS, Console, counted, shown};
 use coldsign::verify::{Claims, Form, Valid};
 use serde_json::{Value, json};
 
@@ -20,14 +21,34 @@ pub(super) fn row(image: &Image, judged: &Judged) -> String {
     let forms: BTreeSet<Form> = judged.valid().map(Valid::form).collect();
     let forms: Vec<&str> = forms.into_iter().map(Form::name).collect();
     let digests = counted(judged.digests.len(), "digest", "digests");
+    let log = match logs(judged).as_slice() {
+        [one] => one,
+        _ => "mixed", // the reports say which
+    };
     let notes: String = notes(judged).into_iter().flat_map(|note| ["; ", note]).collect();
-    let name = shown(&image.name);
-    format!("ok    {name:<NAME_WIDTH$}  {digests}, {}, log {}{notes}", forms.join(" and "), log(judged))
+    line("ok", image, &format!("{digests}, {}, log {log}", forms.join(", "))) + &notes
 }
 
-/// `FAIL  registry.example/team/app:1.4          [SIG-ABSENT]: no signatures found: sha256:…`
+/// `FAIL  registry.example/team/app:1.4          [SIG-ABSENT] no signatures found`
 pub(super) fn failed_row(image: &Image, error: &Error) -> String {
-    format!("FAIL  {:<NAME_WIDTH$}  {}", shown(&image.name), shown(&error.to_string()))
+    line("FAIL", image, &format!("[{}] {}", error.check(), error.check().message()))
+}
+
+/// A row: names make a column where 80 columns leave room for it.
+fn line(word: &str, image: &Image, text: &str) -> String {
+    let width = COLUMNS.saturating_sub(WORD_WIDTH + 1 + text.len()).min(NAME_WIDTH);
+    format!("{word:<WORD_WIDTH$}{:<width$} {text}", shown(&image.name))
+}
+
+/// Whether there is more to say than a failed row does.
+pub(super) fn says_more(error: &Error) -> bool {
+    let lines = error.details().next().or_else(|| error.hints().next());
+    !error.at().is_empty() || lines.is_some() || error.source().is_some()
+}
+
+/// The first line of an error whose message stands in a row.
+pub(super) fn without_message(error: &Error) -> String {
+    format!("error[{}]: {}", error.check(), shown(error.at()))
 }
 
 /// As cosign shows it, and lines of ours before what was signed.
@@ -47,7 +68,12 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
     }
     let forms = judged.found.iter().map(|(form, found)| {
         let valid = judged.valid().filter(|valid| valid.form() == *form).count();
-        format!("{}, {valid} of {found} valid", form.name())
+        let (all, form) = (found.all, form.name());
+        match found.by_others {
+            0 => format!("{form}, {valid} of {all} valid"),
+            others if valid + others == all => format!("{form}, {valid} of {all} by the keys given"),
+            others => format!("{form}, {valid} of {all} valid, {others} not by the keys given"),
+        }
     });
     let digests = if asked.recursive {
         format!("; {}", counted(judged.digests.len(), "digest", "digests"))
@@ -55,7 +81,7 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         String::new()
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
-    console.say(&format!("form: {forms}; log: {}{digests}", log(judged)))?;
+    console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
     notes(judged).into_iter().try_for_each(|note| console.say(note))?;
     let signed = judged.digests.iter().flat_map(|(digest, outcome)| {
         let valid = outcome.iter().flat_map(|verified| &verified.valid);
@@ -70,10 +96,10 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
     }
 }
 
-/// `absent`, `unchecked` or both.
-fn log(judged: &Judged) -> String {
+/// `absent`, `unchecked` or both: what is known of the log entries of valid signatures.
+fn logs(judged: &Judged) -> Vec<&'static str> {
     let names: BTreeSet<&str> = judged.valid().map(|valid| valid.log().name()).collect();
-    names.into_iter().collect::<Vec<_>>().join(" and ")
+    names.into_iter().collect()
 }
 
 /// The notes on its digests, each once.
@@ -125,5 +151,7 @@ fn members(members: &[(String, json::Value)]) -> Value {
     Value::Object(members.iter().map(|(name, member)| (name.clone(), value(member))).collect())
 }
 
+/// `ok` and `FAIL` with the blanks behind them.
+const WORD_WIDTH: usize = 6;
 /// Names up to here make a column.
 const NAME_WIDTH: usize = 38;
