@@ -3,7 +3,7 @@
 use coldsign::format::evidence::{OCI_INDEX, OCI_MANIFEST};
 use serde_json::{Value, json};
 
-use crate::registry::{Asked, Fault, signature_tag};
+use crate::registry::{Asked, Fault, Registry, Reply, signature_tag};
 use crate::trip::{Trip, release, second};
 
 /// Methods and paths.
@@ -40,6 +40,29 @@ fn an_image_costs_four_requests_and_a_digest_three() {
     trip.station.coldsign().args(verify).arg("--recursive").expect(11).error("SIG-TAG");
     let from = ["verify", "--key", "release.pub", "--from", "both.tar"];
     trip.station.coldsign().args(from).expect(11).error("SIG-TAG");
+}
+
+/// A 404 of the referrers API is about its own repository: a neighbour's bundle is found all the same.
+#[test]
+fn a_repository_without_referrers_says_nothing_of_the_next() {
+    let trip = Trip::unsigned(Registry::start(), 0);
+    let [a, b] = ["team/a", "team/b"].map(|repository| trip.registry.image(repository, "1", repository));
+    let [name_a, name_b] = ["team/a:1", "team/b:1"].map(|name| trip.registry.at(name));
+    trip.station.coldsign().args(["export", "-o", "request.tar", &name_a, &name_b]).expect(0);
+    trip.sign(&release(), "response.tar");
+    trip.import(&["--attach", "bundle"]).expect(0);
+    let verify = ["verify", "--key", "release.pub", "--max-workers", "1", &name_a, &name_b];
+    for status in [404, 405] {
+        trip.registry.on("GET", "/v2/team/a/referrers/*", 1.., Fault::Answer(Reply::new(status)));
+        trip.registry.asked();
+        let outcome = trip.station.coldsign().args(verify).expect(10);
+        outcome.says(&a).error("SIG-ABSENT").stderr_line("form: bundle, 1 of 1 valid; log: absent");
+        assert!(outcome.stdout_text().contains(&b), "{outcome}");
+        let asked = paths(&trip.registry.asked());
+        assert!(asked.contains(&format!("GET /v2/team/b/referrers/{b}")), "{asked:#?}");
+        trip.registry.well();
+    }
+    trip.station.coldsign().args(verify).expect(0);
 }
 
 /// A mirror holds what was signed for another repository: that is said, and no reason to fail.

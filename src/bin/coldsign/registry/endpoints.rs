@@ -55,8 +55,8 @@ impl<'a> Endpoints<'a> {
         &self.origin
     }
 
-    /// Which part of a registry this is: what is known of one repository of it holds for all. The first part of a name is
-    /// in it, since some servers hand the parts to registries of different kinds.
+    /// Which part of a registry this is: how one repository of it takes uploads all do. The first part of a name is in it,
+    /// since some servers hand the parts to registries of different kinds.
     pub(super) fn namespace(&self) -> String {
         let first = self.repository.path().split('/').next().unwrap_or_default();
         format!("{}{first}", self.origin)

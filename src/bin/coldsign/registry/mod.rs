@@ -35,21 +35,15 @@ pub(crate) struct Registries {
     layouts: Layouts,
     /// Where signatures are instead of beside their image (`--signature-repository`, `COSIGN_REPOSITORY`).
     signatures: Option<Repository>,
-    /// What is known of registries, by namespace.
-    known: Mutex<HashMap<String, Known>>,
+    /// Whether a registry takes a blob in one request, by namespace: for speed alone.
+    whole_uploads: Mutex<HashMap<String, bool>>,
+    /// Whether a repository has the referrers API. One that answers 404 says nothing about its neighbours: each may be
+    /// in another registry behind the same name.
+    referrers: Mutex<HashMap<Repository, bool>>,
     /// Blobs that were put in this run.
     blobs: Mutex<HashSet<(Repository, Digest)>>,
     /// How many repositories of a registry may be written, as it said itself.
     writable: Mutex<BTreeMap<String, usize>>,
-}
-
-/// What is known of a registry: for speed alone, nothing is right or wrong by it.
-#[derive(Clone, Copy, Default)]
-struct Known {
-    /// Whether it has the referrers API.
-    referrers: Option<bool>,
-    /// Whether it takes a blob in one request.
-    whole_uploads: Option<bool>,
 }
 
 impl Registries {
@@ -59,7 +53,8 @@ impl Registries {
             settling: Settling::default(),
             layouts: Layouts::default(),
             signatures,
-            known: Mutex::default(),
+            whole_uploads: Mutex::default(),
+            referrers: Mutex::default(),
             blobs: Mutex::default(),
             writable: Mutex::default(),
         }
@@ -81,12 +76,21 @@ impl Registries {
         lock(&self.writable).iter().map(line).collect()
     }
 
-    fn known(&self, endpoints: &Endpoints<'_>) -> Known {
-        lock(&self.known).get(&endpoints.namespace()).copied().unwrap_or_default()
+    fn takes_whole_uploads(&self, endpoints: &Endpoints<'_>) -> Option<bool> {
+        lock(&self.whole_uploads).get(&endpoints.namespace()).copied()
     }
 
-    fn learn(&self, endpoints: &Endpoints<'_>, what: impl FnOnce(&mut Known)) {
-        what(lock(&self.known).entry(endpoints.namespace()).or_default());
+    fn learn_whole_uploads(&self, endpoints: &Endpoints<'_>, takes: bool) {
+        lock(&self.whole_uploads).insert(endpoints.namespace(), takes);
+    }
+
+    fn has_referrers(&self, endpoints: &Endpoints<'_>) -> Option<bool> {
+        lock(&self.referrers).get(endpoints.repository()).copied()
+    }
+
+    /// A repository that once listed referrers has the API, whatever it says later.
+    fn learn_referrers(&self, endpoints: &Endpoints<'_>, has: bool) {
+        *lock(&self.referrers).entry(endpoints.repository().clone()).or_insert(has) |= has;
     }
 
     fn has_blob(&self, endpoints: &Endpoints<'_>, digest: &Digest) -> bool {

@@ -24,7 +24,7 @@ pub(super) fn list(
     endpoints: &Endpoints<'_>,
     subject: &Digest,
 ) -> Result<Vec<Descriptor>> {
-    let by_api = match registries.known(endpoints).referrers {
+    let by_api = match registries.has_referrers(endpoints) {
         Some(false) => None,
         _ => by_api(registries, endpoints, subject)?,
     };
@@ -46,7 +46,7 @@ pub(super) fn put(
     manifest: &ManifestToPut<'_>,
 ) -> Result<Option<Instant>> {
     let answer = endpoints.put_manifest(manifest.media_type, manifest.bytes)?;
-    let has_api = match registries.known(endpoints).referrers {
+    let has_api = match registries.has_referrers(endpoints) {
         // Reading goes by the tag then, whatever the answer to a PUT says.
         Some(known) => known,
         None if lists(&answer, subject) => true,
@@ -81,7 +81,7 @@ fn by_api(
             200 => {}
             404 | 405 if page == 0 => {
                 if is_unrouted(answer.status, &answer.body) {
-                    registries.learn(endpoints, |known| known.referrers = Some(false));
+                    registries.learn_referrers(endpoints, false);
                 }
                 return Ok(None);
             }
@@ -92,7 +92,7 @@ fn by_api(
         check_registry_limit(count, &url)?;
         found.extend(listed.entries);
         let Some(next) = next_page(endpoints, &answer, &url)? else {
-            registries.learn(endpoints, |known| known.referrers = Some(true));
+            registries.learn_referrers(endpoints, true);
             return Ok(Some(found));
         };
         url = next;
@@ -144,8 +144,8 @@ fn lists(answer: &Answer, subject: &Descriptor) -> bool {
     said == Some(Ok(subject.digest))
 }
 
-/// Whether a 404 or 405 is about the path rather than about the repository or the image: then no other image of the
-/// registry has referrers, either.
+/// Whether a 404 or 405 is about the path rather than about the image: then no other image of the repository has
+/// referrers, either.
 fn is_unrouted(status: u16, body: &[u8]) -> bool {
     if status == 405 {
         return true;

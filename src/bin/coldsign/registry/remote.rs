@@ -74,12 +74,12 @@ impl<'a> Remote<'a> {
 
     /// Uploads a blob: in one request where the registry takes it so, else in two.
     fn upload(&self, to: &Endpoints<'_>, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let at_once = self.registries.known(to).whole_uploads != Some(false) && bytes.len() <= WHOLE;
+        let at_once = self.registries.takes_whole_uploads(to) != Some(false) && bytes.len() <= WHOLE;
         let mut location = None;
         if at_once {
             let answer = to.begin_upload(Some((digest, bytes)))?;
             if answer.status == 201 {
-                self.registries.learn(to, |known| known.whole_uploads = Some(true));
+                self.registries.learn_whole_uploads(to, true);
                 return to.check_put(digest, &answer);
             }
             location = to.begun(&answer)?;
@@ -91,7 +91,7 @@ impl<'a> Remote<'a> {
             to.begun(&answer)?.ok_or_else(|| refused(&answer, Method::Post, &to.uploads()))?
         };
         if at_once {
-            self.registries.learn(to, |known| known.whole_uploads = Some(false));
+            self.registries.learn_whole_uploads(to, false);
         }
         to.end_upload(location, digest, bytes)
     }
