@@ -159,6 +159,7 @@ enum At {
     Resolve(Digest),
     Referrers,
     PutSignatures,
+    PutReferrer,
     PutBlob,
 }
 
@@ -282,6 +283,9 @@ impl Sink for Handle<'_> {
 
     fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
         self.registry.puts.fetch_add(1, Ordering::SeqCst);
+        if !self.registry.happens(&At::PutReferrer)? {
+            return Ok(());
+        }
         let mut world = self.registry.world();
         let descriptor = manifest.descriptor();
         world.manifests.insert(descriptor.digest, (manifest.media_type.to_owned(), manifest.bytes.to_vec()));
@@ -535,16 +539,93 @@ fn a_neighbour_that_cannot_be_read_unmakes_nothing() {
         _ => Ok(true),
     };
     let outcome = |attach| {
-        let plan = images.plan(attach);
-        let outcome = push(&plan, &images.registry().when(slow));
+        let (plan, registry) = (images.plan(attach), images.registry().when(slow));
+        let outcome = push(&plan, &registry);
+        assert_eq!(registry.puts() > 0, attach == Forms::Sig);
         (failed(&outcome), outcome.rows().next().unwrap())
     };
     let (good, row) = outcome(Forms::Sig);
     assert_eq!((good, row.hidden, row.bundled), (GOOD, false, false));
     assert!(row.notes[0].starts_with("bundles beside it are not known: "), "{:?}", row.notes);
-    // Where bundles were to be put it is what went wrong; the `.sig` that was put before stands.
+    // Where bundles were to be put it is what went wrong, and no `.sig` is put before it is known.
     assert_eq!(outcome(Forms::Bundle).0, (vec![Check::RegistryTimeout], Exit::NothingPushed));
-    assert_eq!(outcome(Forms::Both).0, (vec![Check::RegistryTimeout], Exit::Partial));
+    assert_eq!(outcome(Forms::Both).0, (vec![Check::RegistryTimeout], Exit::NothingPushed));
+}
+
+#[test]
+fn a_lost_update_is_repaired_whatever_cannot_be_read_beside_it() {
+    let images = Images::one();
+    for (check, failures) in [
+        (Check::RegistryDenied, vec![]),
+        (Check::EvidenceMember, vec![]),
+        // Who took too long is not asked again.
+        (Check::RegistryTimeout, vec![Check::RegistryTimeout]),
+    ] {
+        let (plan, puts) = (images.plan(Forms::Sig), AtomicUsize::new(0));
+        let registry = images.registry().when(move |_, at| match at {
+            At::Referrers => Err(Error::new(check, "GET")),
+            At::PutSignatures => Ok(puts.fetch_add(1, Ordering::SeqCst) > 0),
+            _ => Ok(true),
+        });
+        let outcome = push(&plan, &registry);
+        let exit = if failures.is_empty() { Exit::Done } else { Exit::Partial };
+        assert_eq!(failed(&outcome), (failures, exit));
+        assert_eq!(registry.settled(), if exit == Exit::Done { 2 } else { 1 });
+        assert_eq!(registry.world().layers(&images.digest(0)).len(), usize::from(exit == Exit::Done));
+    }
+}
+
+#[test]
+fn what_was_put_before_a_failure_is_read_back_once() {
+    let images = Images::one();
+    for (check, kept, said) in [
+        (Check::RegistryAnswer, true, vec!["of 2 signatures 1 came back and verify"]),
+        (Check::RegistryAnswer, false, vec!["of 2 signatures 0 came back and verify"]),
+        (Check::RegistryTimeout, true, vec![]),
+    ] {
+        let plan = images.plan(Forms::Both);
+        let registry = images.registry().when(move |_, at| match at {
+            At::PutSignatures => Ok(kept),
+            At::PutReferrer => Err(Error::new(check, "PUT")),
+            _ => Ok(true),
+        });
+        let outcome = push(&plan, &registry);
+        assert_eq!(failed(&outcome), (vec![check], Exit::Partial));
+        assert_eq!(registry.settled(), said.len(), "nothing is put again");
+        let failures = outcome.failures();
+        assert_eq!(failures[0].errors[0].details().collect::<Vec<_>>(), said);
+    }
+}
+
+#[test]
+fn a_tag_that_takes_too_long_ends_its_image() {
+    let images = Images::new([APP, "registry.example/web:7"]);
+    let (plan, slow) = (images.plan(Forms::Sig), images.digest(0));
+    let registry = images.registry().when(move |_, at| match at {
+        At::Resolve(digest) if *digest == slow => Err(Error::new(Check::RegistryTimeout, "GET")),
+        _ => Ok(true),
+    });
+    let outcome = push(&plan, &registry);
+    assert_eq!(failed(&outcome), (vec![Check::RegistryTimeout], Exit::Partial));
+    assert_eq!((outcome.count(Status::Pushed), registry.world().layers(&slow).len()), (1, 0));
+}
+
+#[test]
+fn what_a_dry_run_would_push_stands_nowhere() {
+    let images = Images::new([APP, "registry.example/web:7"]);
+    let plan = images.plan(Forms::Sig);
+    let dry = |registry: &Simulated| {
+        let flow = Flow { workers: 4, stop: &NEVER };
+        failed(&plan.push(registry, Mode::DryRun, flow, |_| ()).unwrap())
+    };
+    let registry = images.registry();
+    registry.world().manifests.remove(&images.digest(1));
+    assert_eq!(dry(&registry), (vec![Check::SubjectAbsent], Exit::NothingPushed));
+    // What is there already stands.
+    let registry = images.registry();
+    assert_eq!(failed(&push(&plan, &registry)), GOOD);
+    registry.world().manifests.remove(&images.digest(1));
+    assert_eq!(dry(&registry), (vec![Check::SubjectAbsent], Exit::Partial));
 }
 
 #[test]

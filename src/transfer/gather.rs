@@ -1,7 +1,8 @@
 //! What stands at a place, brought to the verifier: the `.sig` and every bundle of one digest.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -14,12 +15,26 @@ use crate::format::json::{Names, Value};
 use crate::limits;
 use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
 
+/// How often a place took too long while one image was judged, whichever of its digests it was.
+#[derive(Debug, Default)]
+pub struct Patience(AtomicUsize);
+
 /// Judges everything that stands at `store` for `subject`. What cannot be read is a verdict of its own: it is an error
-/// for whatever needed it and never unmakes another signature. A place that takes too long again and again is not asked
-/// any more.
+/// for whatever needed it and never unmakes another signature.
+///
+/// A place that takes too long again and again is not asked any more: for bundles of the whole image, for `.sig` of this
+/// digest, so that what is slow beside one never hides the `.sig` of the next.
 #[must_use]
-pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &Demand) -> Vec<Verdict> {
-    let store = &Patience { store, slow: Cell::new(0) };
+pub fn judge(
+    store: &dyn Store,
+    subject: &Digest,
+    verifier: &Verifier,
+    demand: &Demand,
+    patience: &Patience,
+) -> Vec<Verdict> {
+    let of_image = patience;
+    let patience = Patience::default();
+    let store = &Patient { store, patience: &patience };
     let mut verdicts = Vec::new();
     let failed = |form, error| vec![Verdict { form, outcome: Err(error) }];
     match store.ask(|store| store.signatures(subject)) {
@@ -33,6 +48,8 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
         }
         Err(error) => verdicts.extend(failed(Form::Sig, error)),
     }
+    of_image.0.fetch_add(patience.0.load(Ordering::Relaxed), Ordering::Relaxed);
+    let store = &Patient { store: store.store, patience: of_image };
     match store.ask(|store| store.referrers(subject)) {
         Ok(found) => {
             for descriptor in found {
@@ -48,7 +65,7 @@ pub fn judge(store: &dyn Store, subject: &Digest, verifier: &Verifier, demand: &
 }
 
 fn judge_sig(
-    store: &Patience<'_>,
+    store: &Patient<'_>,
     descriptor: &Descriptor,
     subject: &Digest,
     verifier: &Verifier,
@@ -82,7 +99,7 @@ fn judge_sig(
 
 /// The verdict on a referrer that holds a bundle; `None` where it holds none: referrers of other kinds never disturb.
 fn judge_referrer(
-    store: &Patience<'_>,
+    store: &Patient<'_>,
     descriptor: &Descriptor,
     subject: &Digest,
     verifier: &Verifier,
@@ -112,22 +129,23 @@ fn bundle_layer(manifest: &[u8]) -> Option<Descriptor> {
     read_descriptor(layer).ok().filter(|layer| layer.media_type.starts_with(BUNDLE_PREFIX))
 }
 
-/// A place, and how often it took too long.
-struct Patience<'a> {
+/// A place that is asked until it took too long too often.
+struct Patient<'a> {
     store: &'a dyn Store,
-    slow: Cell<usize>,
+    patience: &'a Patience,
 }
 
-impl Patience<'_> {
+impl Patient<'_> {
     /// REGISTRY-TIMEOUT, without a request, after [`SLOW`] that took too long: a thousand of them would take days.
     fn ask<T>(&self, read: impl FnOnce(&dyn Store) -> Result<T>) -> Result<T> {
-        if self.slow.get() >= SLOW {
+        let slow = &self.patience.0;
+        if slow.load(Ordering::Relaxed) >= SLOW {
             let error = Error::new(Check::RegistryTimeout, "");
             return Err(error.detail(format!("not asked for: {SLOW} requests for this image took too long")));
         }
         let outcome = read(self.store);
         if matches!(&outcome, Err(error) if error.check() == Check::RegistryTimeout) {
-            self.slow.set(self.slow.get() + 1);
+            slow.fetch_add(1, Ordering::Relaxed);
         }
         outcome
     }
@@ -140,13 +158,11 @@ const REMEMBERED: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
     use crate::format::evidence::OCI_MANIFEST;
     use crate::format::reference::Target;
     use crate::format::{payload, signature};
+    use std::collections::BTreeMap;
 
     /// A `.sig` of these layers; payloads that are in none are slow. Counts what it is asked for.
     struct Beside {
@@ -175,10 +191,10 @@ mod tests {
             }
         }
 
-        fn checks(&self) -> (Vec<Check>, usize) {
+        fn checks(&self, patience: &Patience) -> (Vec<Check>, usize) {
             let demand =
                 Demand { keys: Vec::new(), annotations: BTreeMap::new(), claims: true, threshold: 1 };
-            let verdicts = judge(self, &Digest::of(b"image"), &Verifier::default(), &demand);
+            let verdicts = judge(self, &Digest::of(b"image"), &Verifier::default(), &demand, patience);
             let checks = verdicts.into_iter().map(|verdict| verdict.outcome.unwrap_err().check());
             (checks.collect(), self.asked.load(Ordering::Relaxed))
         }
@@ -207,7 +223,8 @@ mod tests {
 
     #[test]
     fn one_payload_of_several_keys_is_read_once() {
-        let (checks, asked) = Beside::new(&[b"one", b"two", b"one", b"one"], &[b"one", b"two"]).checks();
+        let (checks, asked) =
+            Beside::new(&[b"one", b"two", b"one", b"one"], &[b"one", b"two"]).checks(&Patience::default());
         let wanted = [[Check::SigKey; 4].as_slice(), &[Check::RegistryTimeout]].concat();
         assert_eq!((checks, asked), (wanted, 3));
     }
@@ -217,9 +234,24 @@ mod tests {
         let layers: Vec<Vec<u8>> = (0..100_u8).map(|place| vec![place]).collect();
         let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
         // Two slow ones do not hide the third; after three nothing is asked for.
-        let (checks, asked) = Beside::new(&layers, &[&[2]]).checks();
+        let (checks, asked) = Beside::new(&layers, &[&[2]]).checks(&Patience::default());
         assert_eq!((checks.len(), checks[2], asked), (101, Check::SigKey, 4));
         let slow = checks.iter().filter(|check| **check == Check::RegistryTimeout).count();
         assert_eq!(slow, 100);
+    }
+
+    #[test]
+    fn slow_referrers_are_not_asked_for_ever_and_hide_no_sig() {
+        let patience = Patience::default();
+        let asked = (0..8).map(|_| {
+            let (checks, asked) = Beside::new(&[b"one"], &[b"one"]).checks(&patience);
+            assert_eq!(checks, [Check::SigKey, Check::RegistryTimeout]);
+            asked
+        });
+        // The payload always, the referrers three times.
+        assert_eq!(asked.collect::<Vec<_>>(), [2, 2, 2, 1, 1, 1, 1, 1]);
+        // A .sig that hangs beside them is asked for as often as if they did not.
+        let (_, asked) = Beside::new(&[b"one", b"two", b"three", b"four"], &[]).checks(&patience);
+        assert_eq!(asked, 3);
     }
 }

@@ -627,6 +627,43 @@ fn redirects_are_followed_five_times() {
     }
 }
 
+/// A request that took too long ends its image, however many platforms it has: the others of it are not asked for.
+#[test]
+fn one_time_out_ends_an_image_of_many_platforms() {
+    let trip = Trip::unsigned(Registry::start(), 1);
+    trip.platforms("multi", 8);
+    let (name, timeout) = (trip.registry.at("multi:1"), ["--request-timeout", "2"]);
+    trip.station.coldsign().args(["export", "-o", "request.tar", &name, &trip.name(0)]).expect(0);
+    trip.sign(&release(), "response.tar");
+    let hung = |pattern: &str| {
+        let asked = trip.registry.asked_of("multi");
+        asked.iter().filter(|asked| asked.method == "GET" && is_like(pattern, asked.path())).count()
+    };
+    let sig = "/v2/multi/manifests/*.sig";
+    trip.registry.on("GET", sig, ALWAYS, Fault::Hang);
+    let outcome = trip.import(&["--max-workers", "1"]).args(timeout).expect(51);
+    outcome.error("REGISTRY-TIMEOUT").says("done: 1 image pushed, 0 unchanged");
+    assert_eq!((hung(sig), trip.sigs(0)), (1, 1));
+    trip.registry.well();
+    trip.import(&[]).expect(0);
+
+    // Good signatures stay good, whatever hangs beside each of them.
+    let referrers = "/v2/multi/referrers/*";
+    trip.registry.on("GET", referrers, ALWAYS, Fault::Hang);
+    trip.registry.asked();
+    let verify = ["verify", "--key", "release.pub", "--recursive", &name];
+    trip.station
+        .coldsign()
+        .args(verify)
+        .args(timeout)
+        .expect(0)
+        .stderr_line("form: .sig, 9 of 9 valid; log: absent; 9 digests");
+    assert_eq!(hung(referrers), 3);
+    trip.registry.asked();
+    trip.import(&["--max-workers", "1"]).args(timeout).expect(0).says("done: 0 images pushed, 2 unchanged");
+    assert_eq!(hung(referrers), 3);
+}
+
 /// Nobody listens, and there is no such host.
 #[test]
 fn a_registry_that_is_not_there() {

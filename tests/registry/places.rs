@@ -1,6 +1,5 @@
 //! `verify` at a registry that does nothing wrong: what it asks for, and where.
 
-use coldsign::format::evidence::{OCI_INDEX, OCI_MANIFEST};
 use serde_json::{Value, json};
 
 use crate::registry::{Asked, Fault, Registry, Reply, signature_tag};
@@ -162,13 +161,7 @@ fn signatures_in_another_repository() {
 #[test]
 fn below_an_index_in_a_registry() {
     let trip = Trip::new();
-    let children = ["one", "two"].map(|seed| {
-        let digest = trip.registry.image("multi", "", seed);
-        let size = trip.registry.read("multi", &digest).unwrap().len();
-        json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": size})
-    });
-    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}).to_string();
-    let index = trip.registry.manifest("multi", "1", OCI_INDEX, index.as_bytes());
+    let (index, children) = trip.platforms("multi", 2);
     let name = trip.registry.at("multi:1");
     trip.station.coldsign().args(["export", "-o", "multi.tar", &name]).expect(0);
     trip.sign_file("multi.tar", &[&release()], "signed.tar");
@@ -180,7 +173,7 @@ fn below_an_index_in_a_registry() {
     for image in [&name, &by_digest] {
         verify(&["--recursive", image], 0).stderr_line("form: .sig, 3 of 3 valid; log: absent; 3 digests");
     }
-    let child = children[1]["digest"].as_str().unwrap();
+    let child = children[1].as_str();
     trip.registry.change("multi", |held| drop(held.tags.remove(&signature_tag(child))));
     verify(&[&name], 0);
     verify(&["--recursive", &name], 10).says(child).error("SIG-ABSENT");

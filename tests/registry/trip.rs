@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::{fs, thread};
 
 use coldsign::error::Result;
+use coldsign::format::evidence::{OCI_INDEX, OCI_MANIFEST};
 use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::signing::SigningKey;
 use coldsign::response::Response;
@@ -12,6 +13,7 @@ use coldsign::review::Review;
 use coldsign::secret::{OsRandom, Passphrase};
 use coldsign::sign::{Forms, sign};
 use coldsign::terminal::Console;
+use serde_json::json;
 
 use crate::registry::{Manners, Registry};
 use crate::support::{Outcome, Run, Sandbox, fixture};
@@ -78,6 +80,19 @@ impl Trip {
         trip.import(&["--attach", attach]).expect(0);
         trip.registry.asked();
         trip
+    }
+
+    /// An index `REPOSITORY:1` of so many images; its digest and theirs.
+    pub(crate) fn platforms(&self, repository: &str, count: usize) -> (String, Vec<String>) {
+        let images = (0..count).map(|n| self.registry.image(repository, "", &format!("platform {n}")));
+        let images: Vec<String> = images.collect();
+        let entry = |digest: &String| {
+            let size = self.registry.read(repository, digest).unwrap().len();
+            json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": size})
+        };
+        let entries: Vec<_> = images.iter().map(entry).collect();
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).to_string();
+        (self.registry.manifest(repository, "1", OCI_INDEX, index.as_bytes()), images)
     }
 
     /// `HOST/appN:1`.

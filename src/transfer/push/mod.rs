@@ -8,10 +8,10 @@ mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::flow::Flow;
-use super::gather;
+use super::gather::{self, Patience};
 use super::import::Plan;
 use super::merge::{Crashing, Merge, Merged, Standing, merge};
 use super::store::{Destinations, ManifestToPut, Sink};
@@ -104,6 +104,8 @@ struct Map {
     group_of: Vec<usize>,
     /// The images whose top item is in a group.
     tops: HashMap<usize, Vec<usize>>,
+    /// The images that a group belongs to, by group.
+    images_of: Vec<Vec<usize>>,
 }
 
 impl Map {
@@ -117,8 +119,14 @@ impl Map {
                 }
             }
         }
-        let mut map = Self { group_of, tops: HashMap::new() };
+        let images_of = vec![Vec::new(); request.sigs().len()];
+        let mut map = Self { group_of, tops: HashMap::new(), images_of };
         for (number, image) in request.images().iter().enumerate() {
+            for place in map.groups(image) {
+                if let Some(images) = map.images_of.get_mut(place) {
+                    images.push(number);
+                }
+            }
             if let Some(place) = map.group_of.get(image.first) {
                 map.tops.entry(*place).or_default().push(number);
             }
@@ -139,6 +147,8 @@ struct Group {
     crashing: Crashing,
     note: Option<Box<str>>,
     error: Option<Error>,
+    /// The error came while it was put: what of it stands there is yet to be read back.
+    halfway: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,8 +188,10 @@ struct Begun {
 
 /// What was read back of a group.
 struct Seen {
-    /// The key whose signature is not there.
-    missing: Option<Digest>,
+    /// How many signatures of ours there are to be.
+    wanted: usize,
+    /// The keys whose signatures are not there.
+    missing: Vec<Digest>,
     foreign_bundles: usize,
     bundled: bool,
     hidden: bool,
@@ -196,6 +208,15 @@ struct Run<'a> {
     live: bool,
     verifier: Verifier,
     demand: Demand,
+    waits: Vec<Wait>,
+}
+
+/// How long one image was waited for.
+#[derive(Default)]
+struct Wait {
+    /// A request for it took too long that was needed: nothing more is begun for it.
+    ended: AtomicBool,
+    patience: Patience,
 }
 
 impl<'a> Run<'a> {
@@ -210,7 +231,33 @@ impl<'a> Run<'a> {
             Mode::Push => Verifier::knowing(plan.response().known()),
             Mode::DryRun => Verifier::default(),
         };
-        Self { plan, destinations, map, mode, live: destinations.is_live(), verifier, demand }
+        let waits = plan.request().images().iter().map(|_| Wait::default()).collect();
+        Self { plan, destinations, map, mode, live: destinations.is_live(), verifier, demand, waits }
+    }
+
+    fn waits(&self, place: usize) -> impl Iterator<Item = &Wait> {
+        let images = self.map.images_of.get(place).into_iter().flatten();
+        images.filter_map(|image| self.waits.get(*image))
+    }
+
+    /// Works on a group, unless a request for each of its images took too long by now: a time-out ends its image.
+    fn unless_ended<T>(&self, place: usize, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.check_registry_timeout(place)?;
+        let outcome = work();
+        if matches!(&outcome, Err(error) if error.check() == Check::RegistryTimeout) {
+            self.waits(place).for_each(|wait| wait.ended.store(true, Ordering::Relaxed));
+        }
+        outcome
+    }
+
+    /// REGISTRY-TIMEOUT, without a request, where every image that the group belongs to has ended so.
+    fn check_registry_timeout(&self, place: usize) -> Result<()> {
+        let mut waits = self.waits(place).peekable();
+        if waits.peek().is_none() || waits.any(|wait| !wait.ended.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        let error = Error::new(Check::RegistryTimeout, name(self.group(place)?));
+        Err(error.detail("not asked for: a request for this image took too long"))
     }
 
     fn group(&self, place: usize) -> Result<&'a SigGroup> {
@@ -220,7 +267,9 @@ impl<'a> Run<'a> {
     /// Puts what is absent of a group. What was there already is verified at once.
     fn begin(&self, place: usize) -> Begun {
         let mut begun = Begun { place, group: Group::default(), tags: Vec::new() };
-        begun.group.error = self.try_begin(&mut begun).err();
+        begun.group.error = self.unless_ended(place, || self.try_begin(&mut begun)).err();
+        begun.group.halfway =
+            begun.group.done.stage == Stage::Put && begun.group.error.as_ref().is_some_and(is_no_timeout);
         begun
     }
 
@@ -229,7 +278,7 @@ impl<'a> Run<'a> {
         let store = self.destinations.repository(&group.repository)?;
         if self.live {
             for image in self.map.tops.get(&begun.place).into_iter().flatten() {
-                begun.tags.push((*image, self.check_tag_moved(store.as_ref(), group, *image)));
+                begun.tags.push((*image, self.check_tag_moved(store.as_ref(), group, *image)?));
             }
         }
         // A tag that names the digest was read just now, and the image with it.
@@ -244,31 +293,40 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// TAG-MOVED: the tag of the identity, else of the destination, names the digest that was signed.
-    fn check_tag_moved(&self, store: &dyn Sink, group: &SigGroup, image: usize) -> Tag {
+    /// TAG-MOVED: the tag of the identity, else of the destination, names the digest that was signed. What cannot be
+    /// found out stops nothing, unless it takes too long: REGISTRY-TIMEOUT.
+    fn check_tag_moved(&self, store: &dyn Sink, group: &SigGroup, image: usize) -> Result<Tag> {
         let request = self.plan.request();
         let item = request.images().get(image).and_then(|image| request.items().get(image.first));
-        let Some(item) = item else { return Tag::NotNamed };
+        let Some(item) = item else { return Ok(Tag::NotNamed) };
         let of_identity = item.identity.tag().filter(|_| *item.identity.repository() == group.repository);
-        let Some(tag) = of_identity.or(item.destination.tag()) else { return Tag::NotNamed };
+        let Some(tag) = of_identity.or(item.destination.tag()) else { return Ok(Tag::NotNamed) };
         let now = match store.resolve(&Target::Tag(tag.to_owned())) {
             Ok(Some(now)) => now.digest,
-            Ok(None) => return Tag::Absent,
-            Err(error) => return Tag::Unread(format!("{}:{tag}: {error}", group.repository).into()),
+            Ok(None) => return Ok(Tag::Absent),
+            Err(error) if is_no_timeout(&error) => {
+                return Ok(Tag::Unread(format!("{}:{tag}: {error}", group.repository).into()));
+            }
+            Err(error) => return Err(error),
         };
         if now == group.subject.digest {
-            return Tag::Same;
+            return Ok(Tag::Same);
         }
         let name = format!("{}:{tag}", group.repository);
-        Tag::Moved(Box::new(Moved { name, now, bare: self.is_bare(store, &group.repository, &now) }))
+        let bare = self.is_bare(store, &group.repository, &now)?;
+        Ok(Tag::Moved(Box::new(Moved { name, now, bare })))
     }
 
     /// Whether a digest is known to have no signature: none there, and none on its way with this plan.
-    fn is_bare(&self, store: &dyn Sink, repository: &Repository, digest: &Digest) -> bool {
+    fn is_bare(&self, store: &dyn Sink, repository: &Repository, digest: &Digest) -> Result<bool> {
         let is = |group: &SigGroup| group.repository == *repository && group.subject.digest == *digest;
-        !self.plan.request().sigs().iter().any(is)
-            && store.signatures(digest).is_ok_and(|found| found.is_empty())
-            && store.referrers(digest).is_ok_and(|found| found.is_empty())
+        if self.plan.request().sigs().iter().any(is) {
+            return Ok(false);
+        }
+        let found = store
+            .signatures(digest)
+            .and_then(|found| Ok(found.is_empty() && store.referrers(digest)?.is_empty()));
+        found.or_else(|error| if is_no_timeout(&error) { Ok(false) } else { Err(error) })
     }
 
     /// Puts what is absent. `again`: it did not come back, so that nothing that was put is believed to be there.
@@ -280,6 +338,12 @@ impl<'a> Run<'a> {
         known: &mut Group,
         again: bool,
     ) -> Result<()> {
+        // Everything is read before anything is put: where the referrers cannot be read the `.sig` stays as it is.
+        let there: HashSet<Digest> = if self.plan.wanted().attach.bundle() && !again {
+            store.referrers(&group.subject.digest)?.into_iter().map(|referrer| referrer.digest).collect()
+        } else {
+            HashSet::new()
+        };
         let done = &mut known.done;
         let layers = self.plan.layers(place, group);
         if !layers.is_empty() {
@@ -298,11 +362,6 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let there: HashSet<Digest> = if self.plan.wanted().attach.bundle() && !again {
-            store.referrers(&group.subject.digest)?.into_iter().map(|referrer| referrer.digest).collect()
-        } else {
-            HashSet::new()
-        };
         let mut bundles = 0;
         for (bundle, referrer) in self.plan.bundles(group) {
             bundles += 1;
@@ -359,54 +418,74 @@ impl<'a> Run<'a> {
         store.put_signatures(&group.subject, &manifest)
     }
 
-    /// Reads a group back and verifies it. An error where something of ours is missing and could not be read.
+    /// Reads a group back and verifies it. An error where something of ours is missing whose form could not be read, or
+    /// where reading took too long: then it is not known to be missing, or its image has ended.
     fn look(&self, store: &dyn Sink, place: usize, group: &SigGroup) -> Result<Seen> {
         let mut found = HashSet::new();
         let (mut bundles, mut good) = (0, 0);
-        let mut unread = None;
-        for verdict in gather::judge(store, &group.subject.digest, &self.verifier, &self.demand) {
+        let mut unread = Vec::new();
+        let own = Patience::default();
+        let patience = self.waits(place).next().map_or(&own, |wait| &wait.patience);
+        for verdict in gather::judge(store, &group.subject.digest, &self.verifier, &self.demand, patience) {
             let is_bundle = usize::from(verdict.form == Form::Bundle);
+            let is_unread = verdict.unread().is_some();
             match verdict.outcome {
                 Ok(valid) => {
                     (bundles, good) = (bundles + is_bundle, good + is_bundle);
                     let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
                     found.insert((valid.form(), valid.key_id(), Digest::of(bytes)));
                 }
-                Err(error) if error.check().hop() == NETWORK => {
-                    unread.get_or_insert((verdict.form, error));
-                }
+                Err(error) if is_unread => unread.push((verdict.form, error)),
                 Err(_) => bundles += is_bundle,
             }
         }
-        let missing = self.plan.pushed(place, group).find(|wanted| !found.contains(wanted));
-        match (missing, unread) {
-            (Some(_), Some((_, error))) => Err(error),
-            (missing, unread) => Ok(Seen {
-                missing: missing.map(|(_, key, _)| key),
-                foreign_bundles: bundles - good,
-                bundled: bundles > 0,
-                hidden: bundles > 0 && good == 0,
-                note: unread.map(|(_, error)| format!("{}: {error}", name(group)).into()),
-            }),
+        let wanted: Vec<_> = self.plan.pushed(place, group).collect();
+        let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains(wanted)).collect();
+        let needed = |(form, error): &(Form, Error)| {
+            missing.iter().any(|(missing, _, _)| missing == form)
+                || !missing.is_empty() && !is_no_timeout(error)
+        };
+        if let Some(at) = unread.iter().position(needed) {
+            return Err(unread.swap_remove(at).1);
         }
+        Ok(Seen {
+            wanted: wanted.len(),
+            missing: missing.into_iter().map(|(_, key, _)| *key).collect(),
+            foreign_bundles: bundles - good,
+            bundled: bundles > 0,
+            hidden: bundles > 0 && good == 0,
+            note: unread.first().map(|(_, error)| format!("{}: {error}", name(group)).into()),
+        })
     }
 
     /// Reads back what was put, in rounds, until all of it stays. A stop does not end this: what was put is verified.
     fn read_back(&self, groups: &mut [Group], workers: usize, each: &mut impl FnMut(Event)) -> Result<()> {
         let never = AtomicBool::new(false);
         let flow = Flow { workers, stop: &never };
+        // What was put before a request for its image took too long is read back nevertheless, until the next one.
+        self.waits.iter().for_each(|wait| wait.ended.store(false, Ordering::Relaxed));
         for round in 1..=limits::SETTLE_ROUNDS {
-            let open = |group: &Group| group.error.is_none() && group.done.stage != Stage::Verified;
+            let open = |group: &Group| {
+                if group.error.is_some() { group.halfway } else { group.done.stage != Stage::Verified }
+            };
             let places = groups.iter().enumerate().filter(|(_, group)| open(group)).map(|(place, _)| place);
             let turns = turns(self.plan, places);
             if turns.is_empty() {
                 return Ok(());
             }
+            let halfway: HashSet<usize> =
+                (0..).zip(&*groups).filter(|(_, group)| group.halfway).map(|(place, _)| place).collect();
             each(Event::ReadingBack(turns.iter().map(Vec::len).sum()));
             let settles = self.destinations.settle()?;
             flow.run(
                 &turns,
-                |turn| Ok(turn.iter().map(|place| self.round(*place, settles, round)).collect::<Vec<_>>()),
+                |turn| {
+                    let round = |place: &usize| {
+                        let number = (!halfway.contains(place)).then_some(round);
+                        self.round(*place, settles, number)
+                    };
+                    Ok(turn.iter().map(round).collect::<Vec<_>>())
+                },
                 |number, rounds: Result<Vec<Round>>| {
                     let places = turns.get(number).into_iter().flatten();
                     for (place, round) in places.zip(rounds.into_iter().flatten()) {
@@ -420,20 +499,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Looks at a group with fresh eyes, and puts what is missing.
-    fn round(&self, place: usize, settles: bool, number: usize) -> Round {
+    /// Looks at a group with fresh eyes, and puts what is missing; without a number it only looks.
+    fn round(&self, place: usize, settles: bool, number: Option<usize>) -> Round {
         let mut round = Round::default();
-        round.error = self.try_round(place, settles, number, &mut round).err();
+        round.error = self.unless_ended(place, || self.try_round(place, settles, number, &mut round)).err();
         round
     }
 
-    fn try_round(&self, place: usize, settles: bool, number: usize, round: &mut Round) -> Result<()> {
+    fn try_round(&self, place: usize, settles: bool, number: Option<usize>, round: &mut Round) -> Result<()> {
         let group = self.group(place)?;
         let store = self.destinations.repository(&group.repository)?;
         let seen = self.look(store.as_ref(), place, group)?;
-        if let Some(key) = &seen.missing {
+        if let (Some(number), Some(key)) = (number, seen.missing.first()) {
             if !settles {
-                return check_read_back(group, key);
+                return Err(read_back(group, key));
             }
             check_push_lost(group, key, number)?;
             // What was read before is not to be merged into: somebody may have written since.
@@ -456,18 +535,39 @@ struct Round {
     error: Option<Error>,
 }
 
+impl Round {
+    /// What stands there of a group whose put failed.
+    fn came_back(&self) -> String {
+        match (&self.seen, &self.error) {
+            (Some(seen), _) => {
+                let good = seen.wanted - seen.missing.len();
+                format!("of {} signatures {good} came back and verify", seen.wanted)
+            }
+            (None, Some(error)) => format!("what stands there could not be read back: {error}"),
+            (None, None) => "what stands there was not read back".to_owned(),
+        }
+    }
+}
+
 impl Group {
     fn take(&mut self, seen: Seen) {
         self.done.foreign_bundles = seen.foreign_bundles;
         self.done.bundled = seen.bundled;
         self.done.hidden = seen.hidden;
-        if seen.missing.is_none() {
+        if seen.missing.is_empty() {
             self.done.stage = Stage::Verified;
         }
         self.note = seen.note;
     }
 
     fn update(&mut self, round: Round) {
+        if let Some(error) = self.error.take() {
+            // It has failed, whatever stands there by now.
+            self.error = Some(error.detail(round.came_back()));
+            self.halfway = false;
+            return;
+        }
+        self.halfway = round.put.is_some() && round.error.as_ref().is_some_and(is_no_timeout);
         if let Some(put) = round.put {
             let stage = if put.done.stage == Stage::Read { self.done.stage } else { put.done.stage };
             self.done = Done {
@@ -485,9 +585,10 @@ impl Group {
         self.error = round.error;
     }
 
-    /// Whether something of ours stands there, as far as it is known.
+    /// Whether something of ours stands there, as far as it is known. What a dry run would push does not.
     fn stands(&self) -> bool {
-        self.error.is_none() && self.done.sigs + self.done.bundles > 0
+        let would_be = self.done.changed && self.done.stage == Stage::Read;
+        self.error.is_none() && !would_be && self.done.sigs + self.done.bundles > 0
     }
 }
 
@@ -533,10 +634,10 @@ fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
     }
 }
 
-/// READ-BACK: every signature that was put comes back and verifies.
-fn check_read_back(group: &SigGroup, missing: &Digest) -> Result<()> {
-    Err(Error::new(Check::ReadBack, group.subject.digest)
-        .detail(format!("no valid signature by {missing} came back")))
+/// READ-BACK: every signature that was put comes back and verifies; this one does not.
+fn read_back(group: &SigGroup, missing: &Digest) -> Error {
+    Error::new(Check::ReadBack, group.subject.digest)
+        .detail(format!("no valid signature by {missing} came back"))
 }
 
 /// PUSH-LOST: every signature that was put is there after a settle time, in as many rounds as that may take.
@@ -550,5 +651,7 @@ fn check_push_lost(group: &SigGroup, missing: &Digest, round: usize) -> Result<(
         .hint("run the same command again when nobody else signs this image"))
 }
 
-/// The hop of the checks that say that something could not be read.
-const NETWORK: &str = "registry";
+/// Whether an error lets its image go on: one that says that a request took too long ends it.
+fn is_no_timeout(error: &Error) -> bool {
+    error.check() != Check::RegistryTimeout
+}

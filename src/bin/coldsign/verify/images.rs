@@ -266,7 +266,8 @@ impl Judge<'_> {
             demand.to_mut().annotations.extend(image.annotations.clone());
         }
         let (seen, judged) = (HashSet::new(), Judged::default());
-        let mut work = Work { judge: self, image, place, demand, seen, slow: false, judged };
+        let patience = gather::Patience::default();
+        let mut work = Work { judge: self, image, place, demand, seen, slow: false, patience, judged };
         match &image.wanted {
             Wanted::Named(name) => {
                 let picked = work.place.pick(name.as_deref()).map_err(check_sig_tag)?;
@@ -292,6 +293,7 @@ struct Work<'a> {
     seen: HashSet<Digest>,
     /// Whether a digest failed because the place took too long.
     slow: bool,
+    patience: gather::Patience,
     judged: Judged,
 }
 
@@ -353,7 +355,8 @@ impl Work<'_> {
             self.judged.digests.push((*digest, Err(error)));
             return;
         }
-        let verdicts = gather::judge(&*self.place, digest, &self.judge.verifier, &self.demand);
+        let verdicts =
+            gather::judge(&*self.place, digest, &self.judge.verifier, &self.demand, &self.patience);
         for verdict in verdicts.iter().filter(|verdict| verdict.unread().is_none()) {
             let found = self.judged.found.entry(verdict.form).or_default();
             found.all += 1;
