@@ -717,6 +717,7 @@ fn after_a_stop_what_was_put_is_still_read_back() {
     let pushed = outcome.count(Status::Pushed);
     assert!((5..=6).contains(&pushed), "{pushed}");
     assert_eq!((registry.settled(), outcome.exit()), (1, Exit::Partial));
+    assert_eq!((outcome.count(Status::NotBegun), outcome.count(Status::Failed)), (200 - pushed, 0));
     let failures = outcome.failures();
     assert_eq!((failures.len(), failures[0].images), (1, 200 - pushed));
     assert_eq!(failures[0].errors[0].check(), Check::Interrupted);
@@ -724,6 +725,7 @@ fn after_a_stop_what_was_put_is_still_read_back() {
     let registry = images.registry();
     let outcome = plan.push(&registry, Mode::Push, Flow { workers: 2, stop: &stop }, |_| ()).unwrap();
     assert_eq!((outcome.touched(), outcome.exit(), registry.settled()), (false, Exit::Environment, 0));
+    assert_eq!(outcome.count(Status::NotBegun), 200);
     // The same again, undisturbed, completes.
     assert_eq!(failed(&push(&plan, &registry)), GOOD);
 }

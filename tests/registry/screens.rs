@@ -19,9 +19,10 @@ fn report(trip: &Trip, name: &str) -> Value {
 
 /// A stranger's bundle beside `appN`.
 fn strangers_bundle(trip: &Trip, image: usize) {
-    trip.export_one(image, "one.tar").expect(0);
-    trip.sign_file("one.tar", &[&second()], "stranger.tar");
-    let import = ["import", "stranger.tar", "--key", "second.pub", "--attach", "bundle"];
+    let (request, response) = (format!("one{image}.tar"), format!("stranger{image}.tar"));
+    trip.export_one(image, &request).expect(0);
+    trip.sign_file(&request, &[&second()], &response);
+    let import = ["import", &response, "--key", "second.pub", "--attach", "bundle"];
     trip.station.coldsign().args(import).expect(0);
 }
 
@@ -79,10 +80,8 @@ fn the_command_for_cosign_names_an_image_that_it_will_take() {
     assert_eq!(cosign_is_told(&trip.import(&[]).expect(0)), wanted);
     // A tag that names another image by now is none that the command could verify.
     trip.registry.image("app0", "1", "another image");
-    let wanted = format!(
-        "stock cosign looks at bundles for all 3 images:\n{}{others}",
-        command(&format!("{}@{}", trip.registry.at("app0"), trip.images[0]))
-    );
+    let by_digest = format!("\\\n    {}@{}", trip.registry.at("app0"), trip.images[0]);
+    let wanted = format!("stock cosign looks at bundles for all 3 images:\n{}{others}", command(&by_digest));
     assert_eq!(cosign_is_told(&trip.import(&[]).expect(0)), wanted);
 }
 

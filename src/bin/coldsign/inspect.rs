@@ -32,8 +32,13 @@ pub(crate) fn run(args: &Inspect, console: &mut dyn Console) -> Result<()> {
 
 /// One line of JSON in ASCII, `<`, `>` and `&` escaped as Go does: text from files never reaches a terminal as it is.
 pub(crate) fn ascii(value: &Value) -> String {
-    let mut out = String::new();
-    for character in value.to_string().chars() {
+    escaped(&value.to_string())
+}
+
+/// JSON without blanks, made as [`ascii`] makes it.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
         if matches!(character, ' '..='~') && !matches!(character, '<' | '>' | '&') {
             out.push(character);
         } else {

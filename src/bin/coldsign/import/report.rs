@@ -18,6 +18,7 @@ use coldsign::transfer::push::{Outcome, Row, Status};
 use super::To;
 use crate::cli::Import;
 use crate::files::{self, NamedKey};
+use crate::inspect::escaped;
 
 /// A report that may have been asked for, and what is known of the run so far.
 pub(super) struct Report {
@@ -154,6 +155,7 @@ fn number(count: usize) -> Value {
     Value::Integer(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
+/// One line of JSON in ASCII, members in ascending order.
 fn canonical(value: &Value) -> String {
-    String::from_utf8_lossy(&value.to_canonical()).into_owned()
+    escaped(&String::from_utf8_lossy(&value.to_canonical()))
 }
