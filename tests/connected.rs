@@ -122,7 +122,7 @@ fn verify_what_a_file_names() {
         sandbox.coldsign().arg("verify").args(arguments).args(ONE).expect(code)
     };
     verify(&["oci-archive:format/index.response.tar"], 0).stdout(
-        "ok    registry.example/team/multi:2           4 digests, .sig, bundle, log absent\n1 image, 4 digests: 4 ok\n",
+        "ok    registry.example/team/multi:2          4 digests, .sig, bundle, log absent\n1 image, 4 digests: 4 ok\n",
     );
     verify(&["oci-archive:format/index.request.tar"], 10).stdout_line("1 image, 4 digests: 0 ok, 4 failed");
     let from = ["--from", "format/index.response.tar", "oci:index"];
