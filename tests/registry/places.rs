@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::registry::{Asked, OCI_MANIFEST, Fault, Registry, Reply, signature_tag};
+use crate::registry::{Asked, Fault, OCI_MANIFEST, Registry, Reply, signature_tag};
 use crate::trip::{Trip, release, second};
 
 /// Methods and paths.
