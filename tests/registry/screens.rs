@@ -29,7 +29,7 @@ fn strangers_bundle(trip: &Trip, image: usize) {
 #[test]
 fn a_login_is_named_where_there_was_one() {
     let trip = Trip::with(Manners::default(), 3);
-    let host = trip.registry.host().clone();
+    let host = trip.registry.host();
     trip.import(&[])
         .expect(0)
         .stderr_line(&format!("{host}: no login needed, push allowed on 3 repositories"));
@@ -38,7 +38,7 @@ fn a_login_is_named_where_there_was_one() {
         log_in(&trip, USER, PASSWORD);
         trip.export("request.tar").expect(0);
         trip.sign(&release(), "response.tar");
-        let host = trip.registry.host().clone();
+        let host = trip.registry.host();
         trip.import(&[]).expect(0).stderr_line(&format!("{host}: login ok, push allowed on 1 repository"));
     }
 }
@@ -89,7 +89,7 @@ fn the_command_for_cosign_names_an_image_that_it_will_take() {
 fn the_command_for_cosign_is_whole() {
     let trip = Trip::new();
     let elsewhere = trip.registry.at("sigs/all");
-    let host = trip.registry.host().clone();
+    let host = trip.registry.host();
     // An authority that is of no use to plain HTTP, in a file that a shell would take for two.
     let made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let made = trip.station.program("openssl").args(made);
