@@ -210,7 +210,7 @@ impl Destinations for Simulated {
         Ok(Box::new(Handle { registry: self, repository: repository.to_string() }))
     }
 
-    fn check_writable(&self, _: &[&Repository]) -> Result<()> {
+    fn check_writable(&self, _: &[&Repository], _: Flow<'_>) -> Result<()> {
         Ok(())
     }
 
