@@ -108,8 +108,8 @@ impl Destinations for Forgetful<'_> {
         Ok(Box::new(self))
     }
 
-    fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
-        self.0.check_writable(repositories)
+    fn check_writable(&self, repositories: &[&Repository], flow: Flow<'_>) -> Result<()> {
+        self.0.check_writable(repositories, flow)
     }
 
     fn is_live(&self) -> bool {

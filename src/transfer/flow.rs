@@ -60,7 +60,7 @@ impl Flow<'_> {
     }
 
     /// INTERRUPTED: nothing is begun after a person asked for an end.
-    fn check_interrupted(&self) -> Result<()> {
+    pub fn check_interrupted(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::new(Check::Interrupted, "")) } else { Ok(()) }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use walkdir::WalkDir;
 
 use super::entries::{Entries, Kind};
+use super::flow::Flow;
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
 use super::store::{Destinations, ManifestToPut, Sink, Store, signature_tag};
 use crate::check::Check;
@@ -287,7 +288,7 @@ impl Destinations for LayoutDir {
         Ok(Box::new(self))
     }
 
-    fn check_writable(&self, _: &[&Repository]) -> Result<()> {
+    fn check_writable(&self, _: &[&Repository], _: Flow<'_>) -> Result<()> {
         use rustix::fs::{Access, access};
         let blobs = self.folder.join("blobs").join("sha256");
         for folder in [&self.folder, &blobs] {
@@ -380,6 +381,8 @@ const ONE_BY_ONE: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::format::evidence::OCI_MANIFEST;
     use crate::transfer::entries::Entry;
@@ -477,7 +480,7 @@ mod tests {
         fs::write(folder.path().join("index.json"), extra).unwrap();
         let put = |bytes: &[u8]| {
             let layout = LayoutDir::open(folder.path()).unwrap();
-            layout.check_writable(&[]).unwrap();
+            layout.check_writable(&[], Flow { workers: 1, stop: &AtomicBool::new(false) }).unwrap();
             let repository =
                 crate::format::reference::Reference::parse("r.example/app").unwrap().repository().clone();
             let sink = layout.repository(&repository).unwrap();

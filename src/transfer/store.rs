@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::entries::Picked;
+use super::flow::Flow;
 use super::source::Location;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -79,8 +80,8 @@ pub trait Destinations: Send + Sync {
     /// The place of one repository.
     fn repository<'a>(&'a self, repository: &Repository) -> Result<Box<dyn Sink + 'a>>;
 
-    /// Whether anything may be written there, found out before the first write.
-    fn check_writable(&self, repositories: &[&Repository]) -> Result<()>;
+    /// Whether anything may be written there, found out before the first write. INTERRUPTED after a stop of `flow`.
+    fn check_writable(&self, repositories: &[&Repository], flow: Flow<'_>) -> Result<()>;
 
     /// Whether what is put is seen by everybody at once, and tags are those of the repository: so it is in a registry.
     /// A layout stands for every repository, and shows what was put into it after [`Destinations::finish`].

@@ -224,7 +224,7 @@ fn flags_that_are_typed_for_cosign() {
     for given in [
         &["--insecure-ignore-tlog"][..],
         &["--insecure-ignore-tlog=true", "--output", "json", "--max-workers", "3"],
-        &["--signature-repository", "registry.example/sigs", "--check-claims=true"],
+        &["--signature-repository", "registry.example/sigs", "--max-workers", "256", "--check-claims=true"],
     ] {
         verify(&station, &[&key[..], given].concat(), 0);
     }
@@ -232,7 +232,11 @@ fn flags_that_are_typed_for_cosign() {
         (&["--insecure-ignore-tlog=false"][..], "error[USAGE]: [..]--insecure-ignore-tlog=false"),
         (&["--signature-repository", "registry.example/sigs:1"], "error[USAGE]: [..]"),
         (&["--signature-repository", "SIGS"], "error: [..]"),
-        (&["--max-workers", "0"], "error: [..]"),
+        (&["--max-workers", "0"], "error: invalid value '0' for '--max-workers <N>': a number from 1 to 256"),
+        (
+            &["--max-workers", "257"],
+            "error: invalid value '257' for '--max-workers <N>': a number from 1 to 256",
+        ),
         (&["--allow-http-registry"], "error: [..]"),
         (&["--allow-insecure-registry"], "error: [..]"),
     ] {

@@ -445,6 +445,17 @@ fn an_upload_that_leads_elsewhere_is_not_followed() {
     trip.import(&[]).expect(0);
 }
 
+/// Uploads of the permission probe that cannot be cancelled in time are left to the registry: it is waited once.
+#[test]
+fn a_probe_that_cannot_be_cancelled_is_waited_for_once() {
+    let trip = Trip::with(Manners::default(), 3);
+    trip.registry.on("DELETE", "*", ALWAYS, Fault::Hang);
+    trip.import(&["--max-workers", "1", "--request-timeout", "1"]).expect(0);
+    let asked = trip.registry.asked();
+    assert_eq!(asked.iter().filter(|asked| asked.method == "DELETE").count(), 1, "{asked:#?}");
+    assert_eq!([0, 1, 2].map(|image| trip.sigs(image)), [1, 1, 1]);
+}
+
 /// SUBJECT-ABSENT: one image is gone, the others are signed, and it says which.
 #[test]
 fn an_image_that_is_gone_does_not_stop_the_others() {

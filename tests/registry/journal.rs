@@ -135,6 +135,12 @@ fn interrupted_early_it_pushes_nothing() {
     assert!(sent && before == trip.registry.contents(), "{outcome}");
     assert_eq!(outcome.code(), Some(1), "{outcome}");
     outcome.error("INTERRUPTED").says("nothing was pushed");
+    let asked = trip.registry.asked();
+    assert_eq!(
+        asked.iter().filter(|asked| asked.method == "POST").count(),
+        1,
+        "it goes on asking: {asked:#?}"
+    );
     import().expect(0);
 }
 

@@ -277,6 +277,33 @@ fn a_token_service_that_goes_wrong() {
     });
 }
 
+/// A token that was not given in time is asked for once, not for each image of the repository.
+#[test]
+fn a_silent_token_service_is_waited_for_once() {
+    let trip = trip(Auth::Bearer(None));
+    let names: Vec<String> = (2..=4)
+        .map(|n| {
+            trip.registry.image("app0", &n.to_string(), &format!("image {n}"));
+            trip.registry.at(&format!("app0:{n}"))
+        })
+        .collect();
+    trip.registry.on("*", "/token", 1.., Fault::Hang);
+    for workers in ["1", "3"] {
+        trip.registry.asked();
+        let verify = ["verify", "--key", "release.pub", "--request-timeout", "1", "--max-workers", workers];
+        let outcome = ends(trip.station.coldsign().args(verify).args(&names), 50, "REGISTRY-TIMEOUT");
+        let at = trip.registry.url("/token");
+        for name in &names {
+            let line = format!("error[REGISTRY-TIMEOUT]: registry took too long: {name}: GET {at}");
+            outcome.stderr_line(&line);
+        }
+        let asked = trip.registry.asked();
+        assert_eq!(asked.iter().filter(|asked| asked.path() == "/token").count(), 1, "{asked:#?}");
+    }
+    trip.registry.well();
+    ends(trip.import(&[]), 0, "");
+}
+
 struct Wrong(Fault);
 
 impl std::fmt::Debug for Wrong {

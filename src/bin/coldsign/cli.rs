@@ -85,8 +85,8 @@ pub(crate) struct Export {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Registries")]
 pub(crate) struct Network {
-    /// Images in work at once
-    #[arg(long, value_name = "N", default_value = "10", value_parser = parser(at_least_one))]
+    /// Images in work at once, at most 256
+    #[arg(long, value_name = "N", default_value = "10", value_parser = parser(workers))]
     pub(crate) max_workers: usize,
     /// A registry that speaks plain HTTP; loopback does anyway
     #[arg(long = "plain-http", value_name = "HOST")]
@@ -315,6 +315,14 @@ fn parser<T, E: std::fmt::Display>(
     move |text| parse(text).map_err(|error| error.to_string())
 }
 
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=WORKERS).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {WORKERS}"))
+}
+
 fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("a number from 1")
 }
+
+/// Each is a thread with connections of its own; the usual limit of open files is 1,024.
+const WORKERS: usize = 256;

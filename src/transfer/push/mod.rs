@@ -62,7 +62,7 @@ impl Plan {
         mut each: impl FnMut(Event),
     ) -> Result<Outcome<'_>> {
         if mode == Mode::Push {
-            destinations.check_writable(&self.repositories())?;
+            destinations.check_writable(&self.repositories(), flow)?;
             each(Event::Writable);
         }
         let map = Arc::new(Map::of(self));

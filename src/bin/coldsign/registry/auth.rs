@@ -63,6 +63,8 @@ enum Asked {
 struct Logins {
     pull: Option<Login>,
     pull_push: Option<Login>,
+    /// Why there is none: the token service did not answer in time, and is not asked the same again.
+    silent: Vec<(Scope, Error)>,
 }
 
 type SharedLogins = Arc<Mutex<Logins>>;
@@ -194,6 +196,7 @@ impl Session {
         if let Some(authorization) = logins.good(place.scope, Instant::now()) {
             return Ok(Some(authorization));
         }
+        logins.check_registry_timeout(place.scope)?;
         let credential =
             self.credentials.find(place.repository.registry(), place.repository.path())?.credential;
         if credential.is_some() {
@@ -206,7 +209,8 @@ impl Session {
             }
             (Asked::Basic, _) => return Ok(None),
             (Asked::Bearer { realm, service }, credential) => {
-                self.get_token(place, realm, service.as_deref(), credential)?
+                let token = self.get_token(place, realm, service.as_deref(), credential);
+                token.map_err(|error| logins.refused(place.scope, error))?
             }
         };
         let authorization = login.authorization.clone();
@@ -400,11 +404,30 @@ impl Logins {
         }
     }
 
+    /// REGISTRY-TIMEOUT: the token service did not let us wait in vain before.
+    fn check_registry_timeout(&self, scope: Scope) -> Result<()> {
+        self.silent.iter().find(|(of, _)| *of == scope).map_or(Ok(()), |(_, error)| Err(repeated(error)))
+    }
+
+    /// Remembers an error if it is a time-out.
+    fn refused(&mut self, scope: Scope, error: Error) -> Error {
+        if error.check() == Check::RegistryTimeout {
+            self.silent.push((scope, repeated(&error)));
+        }
+        error
+    }
+
     fn forget(&mut self, refused: &Authorization) {
         for login in [&mut self.pull, &mut self.pull_push] {
             login.take_if(|login| login.authorization == *refused);
         }
     }
+}
+
+/// The same refusal, said again.
+fn repeated(error: &Error) -> Error {
+    let again = error.details().fold(Error::new(error.check(), error.at()), Error::detail);
+    error.hints().fold(again, Error::hint)
 }
 
 /// What a registry says in an answer that is an error, for messages: `404 not found: MANIFEST_UNKNOWN: manifest

@@ -203,9 +203,9 @@ impl<'a> Endpoints<'a> {
             .map_err(|error| error.within(described(Method::Put, &location)))
     }
 
-    /// DELETE of an upload that is not to go on. Registries forget such uploads by themselves, too.
-    pub(super) fn cancel_upload(&self, location: Url) {
-        let _ = self.send(Scope::PullPush, &request(Method::Delete, location));
+    /// DELETE of an upload that is not to go on, whatever is answered.
+    pub(super) fn cancel_upload(&self, location: Url) -> Result<()> {
+        self.send(Scope::PullPush, &request(Method::Delete, location)).map(drop)
     }
 
     /// GET of one page of referrers, whatever its status is.

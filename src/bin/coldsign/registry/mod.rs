@@ -44,6 +44,8 @@ pub(crate) struct Registries {
     blobs: Mutex<HashSet<(Repository, Digest)>>,
     /// How many repositories of a registry may be written, as it said itself.
     writable: Mutex<BTreeMap<String, usize>>,
+    /// Whether an upload could not be cancelled in time: then no other one is, registries forget them by themselves.
+    uncancelled: AtomicBool,
 }
 
 impl Registries {
@@ -57,6 +59,7 @@ impl Registries {
             referrers: Mutex::default(),
             blobs: Mutex::default(),
             writable: Mutex::default(),
+            uncancelled: AtomicBool::new(false),
         }
     }
 
@@ -117,8 +120,11 @@ impl Registries {
             return Err(refused(&answer, Method::Post, &endpoints.uploads()));
         }
         // Where an upload would go on is looked at when there is one.
-        if let Ok(Some(location)) = endpoints.begun(&answer) {
-            endpoints.cancel_upload(location);
+        if let Ok(Some(location)) = endpoints.begun(&answer)
+            && !self.uncancelled.load(Ordering::Relaxed)
+            && let Err(error) = endpoints.cancel_upload(location)
+        {
+            self.uncancelled.fetch_or(error.check() == Check::RegistryTimeout, Ordering::Relaxed);
         }
         Ok(answer.status == 202)
     }
@@ -139,24 +145,24 @@ impl Destinations for Registries {
         Ok(Box::new(Remote::new(self, repository)?))
     }
 
-    /// Errors: those of the first repository that may not be written or cannot be reached.
-    fn check_writable(&self, repositories: &[&Repository]) -> Result<()> {
+    /// Errors: those of the first repository that may not be written or cannot be reached; INTERRUPTED.
+    fn check_writable(&self, repositories: &[&Repository], flow: Flow<'_>) -> Result<()> {
         let mut distinct: BTreeMap<String, &Repository> = BTreeMap::new();
         for repository in repositories {
             let repository = self.signatures.as_ref().unwrap_or(repository);
             distinct.entry(repository.place()).or_insert(repository);
         }
         let distinct: Vec<&Repository> = distinct.into_values().collect();
-        let failed = AtomicBool::new(false);
-        let flow = Flow { workers: self.session.http().settings().connections, stop: &failed };
+        let is_over = AtomicBool::new(false);
+        let until = Flow { stop: &is_over, ..flow };
         let ask = |repository: &&Repository| {
-            let may_write = self.may_write(repository);
-            failed.fetch_or(may_write.is_err(), Ordering::Relaxed);
+            let may_write = flow.check_interrupted().and_then(|()| self.may_write(repository));
+            is_over.fetch_or(may_write.is_err(), Ordering::Relaxed);
             may_write
         };
         let mut writable = BTreeMap::new();
         let mut fault = None;
-        flow.run(&distinct, ask, |place, result| match (result, distinct.get(place)) {
+        until.run(&distinct, ask, |place, result| match (result, distinct.get(place)) {
             (Ok(true), Some(repository)) => {
                 *writable.entry(repository.registry().to_owned()).or_insert(0) += 1;
             }
@@ -169,6 +175,8 @@ impl Destinations for Registries {
             let count = distinct.iter().filter(|repository| repository.registry() == registry).count();
             return Err(asked(error, count));
         }
+        flow.check_interrupted()
+            .map_err(|error| error.detail("nothing was pushed").hint("run the same command again"))?;
         *lock(&self.writable) = writable;
         Ok(())
     }
