@@ -279,7 +279,8 @@ fn looked_at(images: usize, bundled: usize) -> String {
 fn say_errors(outcome: &Outcome<'_>, to: &To<'_>, console: &mut dyn Console) -> Result<()> {
     let failures = outcome.failures();
     let mut say = |error: &Error| terminal::report(error).lines().try_for_each(|line| console.say(line));
-    if let Some(error) = none_there(&failures, to).filter(|_| !outcome.touched()) {
+    let others = outcome.touched() || outcome.count(Status::WouldPush) > 0;
+    if let Some(error) = none_there(&failures, to).filter(|_| !others) {
         return say(&error);
     }
     for failure in &failures {
