@@ -454,7 +454,10 @@ impl<'a> Run<'a> {
             foreign_bundles: bundles - good,
             bundled: bundles > 0,
             hidden: bundles > 0 && good == 0,
-            note: unread.first().map(|(_, error)| format!("{}: {error}", name(group)).into()),
+            note: unread
+                .iter()
+                .find(|(form, _)| *form == Form::Bundle)
+                .map(|(_, error)| format!("{}: {error}", name(group)).into()),
         })
     }
 
