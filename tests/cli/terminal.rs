@@ -197,7 +197,8 @@ fn wrong_words() {
         // One too few is a slip and costs nothing.
         let right = answer(&digest, &places);
         seat.types(&format!("{}\n", right.rsplit_once(' ').unwrap().0));
-        seat.sees("6 words are asked for, 5 given\n");
+        // What is typed before the prompt stands is not taken for an answer.
+        seat.sees("6 words are asked for, 5 given\n> ");
         // Right but for one word; right in another order, and in yet another.
         let mut words: Vec<String> = answer(&digest, &places).split(' ').map(str::to_owned).collect();
         match attempt {
