@@ -23,17 +23,7 @@ pub fn manifests_below(store: &dyn Store, top: &Descriptor, found: &mut Vec<Dige
     children(store, top, limits::INDEX_DEPTH, &mut seen, found)
 }
 
-fn visit(
-    store: &dyn Store,
-    descriptor: &Descriptor,
-    depth: usize,
-    seen: &mut HashSet<Digest>,
-    found: &mut Vec<Digest>,
-) -> Result<()> {
-    check_evidence_depth(depth, seen.len() - 1, descriptor)?;
-    if descriptor.is_index() { children(store, descriptor, depth, seen, found) } else { Ok(()) }
-}
-
+/// Adds what an index names, and what is below that; an image names nothing.
 fn children(
     store: &dyn Store,
     descriptor: &Descriptor,
@@ -49,7 +39,11 @@ fn children(
         let child = &child.descriptor;
         if seen.insert(child.digest) {
             found.push(child.digest);
-            visit(store, child, depth.saturating_sub(1), seen, found)?;
+            let depth = depth.saturating_sub(1);
+            check_evidence_depth(depth, seen.len() - 1, child)?;
+            if child.is_index() {
+                children(store, child, depth, seen, found)?;
+            }
         }
     }
     Ok(())
