@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
-#[path = "../src/bin/coldsign/cli.rs"]
+#[path = "../src/bin/coldsign/cli/mod.rs"]
 mod coldsign;
 #[path = "../src/bin/coldsign-signer/cli.rs"]
 mod coldsign_signer;

@@ -1,0 +1,113 @@
+//! The command line of the connected stations: definitions only. Man pages and completions come from here too.
+
+mod trip;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
+
+/// Ask for signatures made without a network, bring them back, verify them
+#[derive(Debug, Parser)]
+#[command(name = "coldsign", version, term_width = 80, styles = Styles::plain(), subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a request: images, with their manifests and configs
+    Export(Export),
+    /// Print what a request, a response or a public key holds
+    Inspect(Inspect),
+    /// Check a response and put its signatures beside the images
+    Import(Import),
+    /// Verify signatures as `cosign verify --key` does
+    Verify(Verify),
+    /// Unite several responses to one request
+    Combine(Combine),
+    /// Make the trusted root that stock cosign asks for
+    #[command(subcommand, subcommand_required = true)]
+    TrustedRoot(TrustedRoot),
+}
+
+/// How registries are reached
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct Network {
+    /// Images in work at once, at most 256
+    #[arg(long, value_name = "N", default_value = "10", value_parser = parser(workers))]
+    pub(crate) max_workers: usize,
+    /// A registry that speaks plain HTTP; loopback does anyway
+    #[arg(long = "plain-http", value_name = "HOST")]
+    pub(crate) plain_http: Vec<String>,
+    /// Certificate authorities to trust as well (PEM); with it loopback speaks TLS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// The most that one request may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) request_timeout: u64,
+}
+
+impl Cli {
+    /// The definitions, with the commands in groups: the trip first.
+    pub(crate) fn definitions() -> clap::Command {
+        let command = Self::command();
+        let mut help = String::from("{about}\n\n{usage-heading} {usage}\n");
+        for (title, names) in GROUPS {
+            let _ = write!(help, "\n{title}:\n");
+            for name in names {
+                let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+                let _ = writeln!(help, "  {name:<14}{}", about.map(ToString::to_string).unwrap_or_default());
+            }
+        }
+        help.push_str("\nOptions:\n{options}\n\n");
+        help.push_str(EXAMPLE);
+        command.help_template(help)
+    }
+
+    /// Reads the command line; an error holds what is to be shown, help too.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definitions().try_get_matches()?)
+    }
+}
+
+const EXAMPLE: &str = "\
+Example:
+  coldsign export -o request.tar registry.example/app:1.4
+  coldsign inspect request.tar | lp
+        carry request.tar to coldsign-signer, bring back response.tar
+  coldsign import response.tar --key release.pub
+  coldsign verify --key release.pub registry.example/app:1.4
+
+Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
+";
+
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
+    ("Several signers", &["combine"]),
+    ("Stock cosign", &["trusted-root"]),
+];
+
+/// A parser for clap out of one of ours: the message is all that is shown.
+fn parser<T, E: std::fmt::Display>(
+    parse: fn(&str) -> Result<T, E>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| parse(text).map_err(|error| error.to_string())
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=WORKERS).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {WORKERS}"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|number| *number > 0).ok_or("a number from 1")
+}
+
+/// Each is a thread with connections of its own; the usual limit of open files is 1,024.
+const WORKERS: usize = 256;
