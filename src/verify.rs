@@ -28,11 +28,35 @@ pub struct VerifiedSignature {
     bytes: Box<[u8]>,
 }
 
+/// What is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Bytes.
+    Bytes(Bytes),
+    /// The SHA-256 of bytes that nobody showed. Ed25519 signs none.
+    Hash(Digest),
+}
+
+impl Message {
+    /// Whether a signature verifies in any encoding that cosign takes.
+    #[must_use]
+    pub fn verifies(&self, key: &PublicKey, signature: &[u8]) -> bool {
+        match self {
+            Self::Bytes(bytes) => key.verify(bytes, signature),
+            Self::Hash(digest) => key.verify_digest(digest, signature),
+        }
+    }
+}
+
 impl VerifiedSignature {
     /// Verifies a signature as it stands in our files: strict DER, SHA-256 or pure Ed25519.
     #[must_use]
-    pub fn check(key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<Self> {
-        key.verify_strict(message, signature).then(|| Self { bytes: signature.into() })
+    pub fn check(key: &PublicKey, message: &Message, signature: &[u8]) -> Option<Self> {
+        let verifies = match message {
+            Message::Bytes(bytes) => key.verify_strict(bytes, signature),
+            Message::Hash(digest) => key.verify_digest_strict(digest, signature),
+        };
+        verifies.then(|| Self { bytes: signature.into() })
     }
 
     /// The raw signature.
