@@ -265,15 +265,19 @@ impl Request {
         self.document.items.len() + self.document.blobs.len()
     }
 
-    /// What a key must be allowed to sign all of it.
+    /// How many items a key signs only with each use; those that no item needs are absent.
     #[must_use]
-    pub fn uses(&self) -> BTreeSet<Use> {
+    pub fn uses(&self) -> BTreeMap<Use, usize> {
         let kinds = self.document.items.iter().map(|item| match item.signed {
             Signed::Image { .. } => Use::Image,
             Signed::CustomPayload { .. } => Use::CustomPayload,
             Signed::Attestation { .. } => Use::Attestation,
         });
-        kinds.chain(self.document.blobs.iter().map(|_| Use::Blob)).collect()
+        let mut uses = BTreeMap::new();
+        for kind in kinds.chain(self.document.blobs.iter().map(|_| Use::Blob)) {
+            *uses.entry(kind).or_default() += 1;
+        }
+        uses
     }
 
     /// What is named to be signed, put beside or stated about, in order: images first.
