@@ -274,7 +274,7 @@ checks! {
         KeyParameters "KEY-PARAMETERS" KeyUnsupported "key file asks for parameters that are not supported",
             "scrypt parameters are among those allowed; they are checked before any work.";
         KeyType "KEY-TYPE" KeyUnsupported "key of a type that cannot be used for this",
-            "Signing: P-256. Verifying: P-256, P-384, P-521, Ed25519, RSA 2048 to 4096.";
+            "Signing: P-256, P-384, Ed25519, of which Ed25519 signs no hash alone. Verifying: these, P-521, RSA with 2048, 3072 or 4096 bits.";
         KeyEncoding "KEY-ENCODING" KeyUnsupported "public key is not in its one encoding",
             "A public key is a named curve and an uncompressed point, so that one key has one id.";
         KeyMismatch "KEY-MISMATCH" KeyDamaged "private and public key do not belong together",

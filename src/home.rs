@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::keys::sealed::{Cost, Uses};
-    use crate::keys::signing::{Signer as _, SigningKey};
+    use crate::keys::signing::{Signer as _, SigningKey, SigningKind};
     use crate::secret::{OsRandom, Passphrase};
 
     fn check<T>(result: Result<T>) -> Option<Check> {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     fn sealed() -> SealedKey {
-        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).ok().unwrap();
         let passphrase = Passphrase::new(b"pass".to_vec());
         SealedKey::seal(&key, Uses::default(), "", &passphrase, Cost::new(1 << 15).unwrap(), &mut OsRandom)
             .ok()

@@ -53,6 +53,10 @@ impl Signer for WrongKey {
     fn sign(&self, _: &[u8]) -> Result<Vec<u8>> {
         Ok(self.signature.clone())
     }
+
+    fn sign_digest(&self, _: &Digest) -> Result<Vec<u8>> {
+        Ok(self.signature.clone())
+    }
 }
 
 #[test]

@@ -468,9 +468,9 @@ fn keys() {
 
 fn sealed() -> SealedKey {
     use coldsign::keys::sealed::{Cost, Use, Uses};
-    use coldsign::keys::signing::SigningKey;
+    use coldsign::keys::signing::{SigningKey, SigningKind};
     use coldsign::secret::{OsRandom, Passphrase};
-    let key = SigningKey::generate(&mut OsRandom).expect("there is randomness");
+    let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).expect("there is randomness");
     let uses = Uses::new([Use::Image]).expect("one use");
     let cost = Cost::new(1 << 15).expect("the least that is allowed");
     SealedKey::seal(&key, uses, "a comment", &Passphrase::new(b"pass".to_vec()), cost, &mut OsRandom)

@@ -17,7 +17,7 @@ use coldsign::format::reference::{Reference, Repository, Target};
 use coldsign::format::signature::{Layer, read_layers};
 use coldsign::format::{bundle, signature};
 use coldsign::keys::public::PublicKey;
-use coldsign::keys::signing::{Signer as _, SigningKey};
+use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
 use coldsign::request::{ImageSpec, Request};
 use coldsign::response::Response;
 use coldsign::review::Review;
@@ -75,7 +75,7 @@ impl Images {
 
     /// The response of a key that is made now, ready to be pushed.
     fn plan(&self, attach: Forms) -> Plan {
-        let key = SigningKey::generate(&mut OsRandom).unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap();
         let request = Request::build(self.specs.clone(), self.blobs.clone(), None).unwrap().request;
         let mut response = Response::unsigned(request);
         let new = {

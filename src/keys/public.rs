@@ -3,7 +3,8 @@
 use std::fmt;
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use sha2::{Digest as _, Sha256};
+use p256::elliptic_curve::sec1::{ModulusSize, ToSec1Point};
+use p256::elliptic_curve::{Curve, FieldBytesSize};
 use spki::der::asn1::{AnyRef, BitStringRef, IntRef};
 use spki::der::{Decode as _, Header, Reader as _, SliceReader, Tag};
 use spki::{EncodePublicKey as _, ObjectIdentifier, SubjectPublicKeyInfo};
@@ -74,10 +75,9 @@ impl PublicKey {
         Ok(Self { algorithm, spki: spki.to_vec(), id: Digest::of(spki) })
     }
 
-    /// The key that belongs to a P-256 private key.
-    pub(super) fn from_p256(key: p256::ecdsa::VerifyingKey) -> Self {
-        let algorithm = Algorithm::P256(key);
-        let spki = algorithm.encode().expect("a point on the curve has an encoding");
+    /// The key that belongs to a private key.
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        let spki = algorithm.encode().expect("a point that was computed has an encoding");
         let id = Digest::of(&spki);
         Self { algorithm, spki, id }
     }
@@ -120,30 +120,53 @@ impl PublicKey {
         matches!(self.kind(), KeyKind::P256 | KeyKind::P384 | KeyKind::Ed25519)
     }
 
+    /// Whether `bytes` are this key as it stands beside a private one: a point, compressed or not, or an Ed25519 key.
+    pub(super) fn is_spelled(&self, bytes: &[u8]) -> bool {
+        match &self.algorithm {
+            Algorithm::P256(key) => is_point(key.as_affine(), bytes),
+            Algorithm::P384(key) => is_point(key.as_affine(), bytes),
+            Algorithm::Ed25519(key) => key.as_bytes() == bytes,
+            #[cfg(feature = "connected")]
+            Algorithm::P521(key) => is_point(key.as_affine(), bytes),
+            #[cfg(feature = "connected")]
+            Algorithm::Rsa(..) => false,
+        }
+    }
+
     /// Whether `signature` over `message` is good and spelled as in our own files: ECDSA in strict DER only
     /// (docs/format.md 6).
     #[must_use]
     pub fn verify_strict(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.algorithm {
+            Algorithm::Ed25519(key) => ed25519(key, message, signature),
+            _ => self.verify_digest_strict(&Digest::of(message), signature),
+        }
+    }
+
+    /// As [`PublicKey::verify_strict`], over the message whose SHA-256 is `sha256`; never for Ed25519, which signs no
+    /// hash.
+    #[must_use]
+    pub fn verify_digest_strict(&self, sha256: &Digest, signature: &[u8]) -> bool {
+        match &self.algorithm {
             Algorithm::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, message, spelled)
+                ecdsa(key, sha256, spelled)
             }
             Algorithm::P384(key) => {
                 let parsed = p384::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, message, spelled)
+                ecdsa(key, sha256, spelled)
             }
-            Algorithm::Ed25519(key) => ed25519(key, message, signature),
+            Algorithm::Ed25519(_) => false,
             #[cfg(feature = "connected")]
             Algorithm::P521(key) => {
                 let parsed = p521::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, message, spelled)
+                ecdsa(key, sha256, spelled)
             }
             #[cfg(feature = "connected")]
-            Algorithm::Rsa(key, padding) => rsa_pkcs1(key, padding, message, signature),
+            Algorithm::Rsa(key, padding) => key.verify(padding.clone(), sha256.as_bytes(), signature).is_ok(),
         }
     }
 
@@ -153,34 +176,34 @@ impl PublicKey {
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.algorithm {
+            Algorithm::Ed25519(key) => ed25519(key, message, signature),
+            _ => self.verify_digest(&Digest::of(message), signature),
+        }
+    }
+
+    /// As [`PublicKey::verify`], over the message whose SHA-256 is `sha256`; never for Ed25519, which signs no hash.
+    #[must_use]
+    pub fn verify_digest(&self, sha256: &Digest, signature: &[u8]) -> bool {
+        match &self.algorithm {
             Algorithm::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature).ok();
-                ecdsa(
-                    key,
-                    message,
-                    parsed.or_else(|| p256::ecdsa::Signature::from_slice(raw(signature)?).ok()),
-                )
+                let either = parsed.or_else(|| p256::ecdsa::Signature::from_slice(raw(signature)?).ok());
+                ecdsa(key, sha256, either)
             }
             Algorithm::P384(key) => {
                 let parsed = p384::ecdsa::Signature::from_der(signature).ok();
-                ecdsa(
-                    key,
-                    message,
-                    parsed.or_else(|| p384::ecdsa::Signature::from_slice(raw(signature)?).ok()),
-                )
+                let either = parsed.or_else(|| p384::ecdsa::Signature::from_slice(raw(signature)?).ok());
+                ecdsa(key, sha256, either)
             }
             #[cfg(feature = "connected")]
             Algorithm::P521(key) => {
                 let parsed = p521::ecdsa::Signature::from_der(signature).ok();
-                ecdsa(
-                    key,
-                    message,
-                    parsed.or_else(|| p521::ecdsa::Signature::from_slice(raw(signature)?).ok()),
-                )
+                let either = parsed.or_else(|| p521::ecdsa::Signature::from_slice(raw(signature)?).ok());
+                ecdsa(key, sha256, either)
             }
-            Algorithm::Ed25519(_) => self.verify_strict(message, signature),
+            Algorithm::Ed25519(_) => false,
             #[cfg(feature = "connected")]
-            Algorithm::Rsa(..) => self.verify_strict(message, signature),
+            Algorithm::Rsa(..) => self.verify_digest_strict(sha256, signature),
         }
     }
 }
@@ -200,7 +223,7 @@ impl fmt::Debug for PublicKey {
 }
 
 #[derive(Clone)]
-enum Algorithm {
+pub(super) enum Algorithm {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
@@ -292,7 +315,7 @@ fn check_key_type(info: &Info<'_>) -> Result<Algorithm> {
                 // Go, hence cosign, takes none that is larger.
                 return refuse("RSA with an exponent over 2^31-1");
             }
-            Ok(Algorithm::Rsa(Box::new(key), rsa::Pkcs1v15Sign::new::<Sha256>()))
+            Ok(Algorithm::Rsa(Box::new(key), rsa::Pkcs1v15Sign::new::<sha2::Sha256>()))
         }
         other => refuse(&name_of_type(other)),
     }
@@ -331,18 +354,21 @@ fn off_curve() -> Error {
     Error::new(Check::KeyEncoding, "").detail("not a point on the curve it names")
 }
 
-fn ecdsa<S>(key: &impl PrehashVerifier<S>, message: &[u8], signature: Option<S>) -> bool {
-    signature.is_some_and(|signature| key.verify_prehash(&Sha256::digest(message), &signature).is_ok())
+fn ecdsa<S>(key: &impl PrehashVerifier<S>, sha256: &Digest, signature: Option<S>) -> bool {
+    signature.is_some_and(|signature| key.verify_prehash(sha256.as_bytes(), &signature).is_ok())
+}
+
+/// Whether `bytes` are `point`, uncompressed or compressed.
+fn is_point<C: Curve>(point: &impl ToSec1Point<C>, bytes: &[u8]) -> bool
+where
+    FieldBytesSize<C>: ModulusSize,
+{
+    [false, true].into_iter().any(|compress| point.to_sec1_point(compress).as_bytes() == bytes)
 }
 
 fn ed25519(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
     ed25519_dalek::Signature::from_slice(signature)
         .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
-}
-
-#[cfg(feature = "connected")]
-fn rsa_pkcs1(key: &rsa::RsaPublicKey, padding: &rsa::Pkcs1v15Sign, message: &[u8], signature: &[u8]) -> bool {
-    key.verify(padding.clone(), &Sha256::digest(message), signature).is_ok()
 }
 
 #[cfg(feature = "connected")]
@@ -375,11 +401,11 @@ fn raw(signature: &[u8]) -> Option<&[u8]> {
 /// The PEM label of a public key (RFC 7468, 13).
 const LABEL: &str = "PUBLIC KEY";
 
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");

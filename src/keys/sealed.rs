@@ -407,6 +407,7 @@ const MEMBERS: [&str; 9] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::signing::SigningKind;
     use crate::secret::OsRandom;
 
     const LOW: Cost = Cost { log_n: 15 };
@@ -449,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_seal_repeats_nothing() {
-        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).ok().unwrap();
         let seal =
             || SealedKey::seal(&key, Uses::default(), "", &passphrase(), LOW, &mut OsRandom).ok().unwrap();
         let (one, two) = (seal(), seal());
@@ -464,7 +465,7 @@ mod tests {
 
     #[test]
     fn what_is_not_sealed() {
-        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).ok().unwrap();
         let seal = |comment: &str, passphrase: &[u8]| {
             let passphrase = Passphrase::new(passphrase.to_vec());
             SealedKey::seal(&key, Uses::default(), comment, &passphrase, LOW, &mut OsRandom)
@@ -481,8 +482,8 @@ mod tests {
     /// A file whose seal is good, by somebody who has the passphrase, but whose header names another key.
     #[test]
     fn the_header_names_the_key_inside() {
-        let key = SigningKey::generate(&mut OsRandom).ok().unwrap();
-        let other = SigningKey::generate(&mut OsRandom).ok().unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).ok().unwrap();
+        let other = SigningKey::generate(SigningKind::P256, &mut OsRandom).ok().unwrap();
         let mut sealed =
             SealedKey::seal(&key, Uses::default(), "", &passphrase(), LOW, &mut OsRandom).ok().unwrap();
         sealed.public = other.public_key().clone();

@@ -43,8 +43,7 @@ fn formats_that_are_not_taken() {
     let station = Station::new();
     station.write("pass.txt", "pass\n");
     for (file, code, line) in [
-        ("keys/ed25519.key", 43, "error[KEY-TYPE]: [..]Ed25519[..]"),
-        ("keys/p384.key", 43, "error[KEY-TYPE]: [..]P-384[..]"),
+        ("keys-openssl/p521.pem", 43, "error[KEY-TYPE]: [..]P-521[..]"),
         ("keys/rsa2048.key", 43, "error[KEY-TYPE]: [..]RSA[..]"),
         ("keys/kdf-argon2.key", 43, "error[KEY-[..]]: [..]"),
         ("keys/nhuge.key", 43, "error[KEY-PARAMETERS]: [..]"),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::sealed::{Cost, SealedKey, Use, Uses};
-use coldsign::keys::signing::SigningKey;
+use coldsign::keys::signing::{SigningKey, SigningKind};
 use coldsign::response::Response;
 use coldsign::secret::{OsRandom, Passphrase};
 
@@ -48,7 +48,7 @@ impl Station {
 
     /// One more key in the home, a fresh one that `pass` opens.
     pub(crate) fn add_key(&self, name: &str) {
-        put_key(&self.0, name, &seal(&SigningKey::generate(&mut OsRandom).unwrap(), PASS));
+        put_key(&self.0, name, &seal(&SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap(), PASS));
     }
 
     /// With `request.tar` for the index in `layout`.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Barrier};
 
-use coldsign::keys::signing::{Signer as _, SigningKey};
+use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
 use coldsign::secret::OsRandom;
 
 use crate::registry::{Fault, Manners, signature_tag};
@@ -15,7 +15,7 @@ const WRITERS: usize = 6;
 fn six(manners: Manners) -> Trip {
     let trip = Trip::with(manners, 1);
     for n in 0..WRITERS {
-        let key = SigningKey::generate(&mut OsRandom).unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap();
         trip.station.write(format!("k{n}.pub"), key.public_key().to_pem());
         trip.sign(&key, &format!("r{n}.tar"));
     }

@@ -71,7 +71,7 @@ Example:
         #[command(flatten)]
         memory: Memory,
     },
-    /// Take in a key file: cosign's, PKCS#8 (plain or encrypted), SEC1; P-256 only
+    /// Take in a key file: cosign's, PKCS#8 (plain or encrypted), SEC1
     #[command(after_help = "\
 The key is sealed with a new passphrase. Without a terminal and without a new
 one it is sealed with the passphrase that opened it.

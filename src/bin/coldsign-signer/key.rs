@@ -9,7 +9,7 @@ use coldsign::home::{Home, KeyName};
 use coldsign::keys::cosign;
 use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::sealed::{Cost, SealedKey, Use, Uses};
-use coldsign::keys::signing::{Signer as _, SigningKey};
+use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
 use coldsign::limits;
 use coldsign::secret::{OsRandom, Passphrase, SecretBytes};
 use coldsign::terminal::{Console, quoted, report, shown};
@@ -25,7 +25,7 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let output = home.reserve(&name)?;
             let passphrase = passphrase::choose(console, passphrase.read()?, name.as_str())?;
-            let key = SigningKey::generate(&mut OsRandom)?;
+            let key = SigningKey::generate(SigningKind::P256, &mut OsRandom)?;
             store(console, &home, &name, output, &key, &passphrase)?;
             say_next(console, &name)
         }
