@@ -403,6 +403,20 @@ checks! {
             "A subject of the statement has the digest of the image.";
         BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
             "predicateType is cosign's for image signatures.";
+        AttAbsent "ATT-ABSENT" NoSignatures "no attestations found",
+            "There is an .att or a bundle for the digest.";
+        AttManifestKind "ATT-MANIFEST-KIND" NoneMatched ".att manifest is not a manifest of attestations",
+            "The .att is an OCI or Docker image manifest with 1 to 1,000 layers.";
+        AttLayerType "ATT-LAYER-TYPE" NoneMatched "layer is no DSSE envelope",
+            "An attestation layer has the media type of DSSE envelopes.";
+        AttLayerSize "ATT-LAYER-SIZE" NoneMatched "envelope is not of the size its descriptor says",
+            "An envelope has its descriptor's size and digest.";
+        AttEnvelope "ATT-ENVELOPE" NoneMatched "DSSE envelope cannot be read",
+            "An envelope is strict JSON with an in-toto statement in base64 and 1 to 32 signatures; key ids are not looked at.";
+        AttStatement "ATT-STATEMENT" NoneMatched "statement of an attestation cannot be read",
+            "An attestation's statement is a strict in-toto statement v0.1 or v1 with 1 to 1,024 subjects.";
+        AttPredicate "ATT-PREDICATE" NoneMatched "attestation of another type",
+            "predicateType is the one asked for, compared as a string; never that of image signatures.";
         VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
             "Valid signatures of as many distinct keys as asked for.";
     }

@@ -40,6 +40,8 @@ pub const PREDICATE: usize = (3 * 1024 - 8) * 1024;
 pub const DEPTH_PREDICATE: usize = 64;
 /// Bytes of a predicate type: real ones stay below 100.
 pub const PREDICATE_TYPE: usize = 512;
+/// Signatures of one DSSE envelope: real ones have one, each is tried with each key.
+pub const ENVELOPE_SIGNATURES: usize = 32;
 /// Rounds of reading back what was pushed beside other writers: six that begin together need three or four.
 pub const SETTLE_ROUNDS: usize = 8;
 /// Referrers of one digest, in all pages and in the index that stands in for them: each may cost a request.

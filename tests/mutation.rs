@@ -29,7 +29,7 @@ use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::response::Response;
-use coldsign::verify::{Claims, Demand, FoundSig, Verifier};
+use coldsign::verify::{Claims, Demand, Found, Purpose, Verifier};
 
 use forge::{Forge, Part};
 
@@ -481,6 +481,7 @@ fn sealed() -> SealedKey {
 fn signatures_at_a_destination() {
     let demand = |key: &str| Demand {
         keys: vec![PublicKey::from_pem(&read(key)).expect("a key")],
+        purpose: Purpose::Signature,
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
@@ -490,10 +491,10 @@ fn signatures_at_a_destination() {
     let mut by_cosign = demand("peers/cosign-2.5.0/signer.pub");
     let subject = Payload::parse(&payload).expect("a payload").digest();
     let valid = |manifest: &[u8], payload: &[u8], demand: &Demand| {
-        let found = FoundSig {
+        let found = Found {
             media_type: OCI_MANIFEST,
             manifest,
-            payload: &|_: &Descriptor| Ok(Bytes::copy_from_slice(payload)),
+            content: &|_: &Descriptor| Ok(Bytes::copy_from_slice(payload)),
         };
         let verdicts = Verifier::default().judge_sig(&found, &subject, demand).unwrap_or_default();
         let valid = verdicts.into_iter().filter_map(|verdict| verdict.outcome.ok());

@@ -19,7 +19,7 @@ use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
 use coldsign::format::statement::{self, Statement};
 use coldsign::keys::public::PublicKey;
-use coldsign::verify::{Demand, FoundSig, Valid, Verdict, Verifier, conclude};
+use coldsign::verify::{Demand, Found, Purpose, Valid, Verdict, Verifier, conclude};
 use serde_json::Value;
 
 use refusals::{REFERRER_REFUSALS, SIG_REFUSALS};
@@ -45,6 +45,7 @@ fn demand(key: &PathBuf, arguments: &Value) -> Demand {
         .collect();
     Demand {
         keys: vec![PublicKey::from_pem(&std::fs::read(key).unwrap()).unwrap()],
+        purpose: Purpose::Signature,
         annotations,
         claims: true,
         threshold: 1,
@@ -72,7 +73,7 @@ fn judge(
             .cloned()
             .ok_or_else(|| Error::new(Check::SigLayerSize, descriptor.digest))
     };
-    let found = FoundSig { media_type, manifest, payload: &payload };
+    let found = Found { media_type, manifest, content: &payload };
     conclude(Verifier::default().judge_sig(&found, subject, demand)?, demand)
 }
 

@@ -1,10 +1,12 @@
-//! in-toto statements of image signatures: what a DSSE bundle signs (cosign 3 `signDigestBundle`; in-toto v1).
+//! in-toto statements: those of image signatures, which a DSSE bundle signs (cosign 3 `signDigestBundle`; in-toto v1),
+//! and what others wrote, read for its claims.
 
 use std::collections::BTreeMap;
 
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::attestation;
 use crate::format::json::{Names, Value, push_plain_string, push_strings};
 use crate::limits;
 
@@ -18,9 +20,9 @@ pub const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 #[must_use]
 pub fn render(digest: &Digest, annotations: &BTreeMap<String, String>) -> Vec<u8> {
     let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(
-        b"{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"",
-    );
+    out.extend_from_slice(b"{\"_type\":");
+    push_plain_string(&mut out, V1);
+    out.extend_from_slice(b",\"subject\":[{\"digest\":{\"sha256\":\"");
     out.extend_from_slice(digest.hex().as_bytes());
     out.extend_from_slice(b"\"},\"annotations\":");
     push_strings(&mut out, annotations, push_plain_string);
@@ -46,13 +48,27 @@ struct Subject {
 impl Statement {
     /// Reads a statement v1 (BUNDLE-SYNTAX); nobody writes the signing predicate into a v0.1 statement.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let refuse = |why: &str| Error::new(Check::BundleSyntax, "statement").detail(why);
-        let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+        Self::read(bytes, &[V1], limits::DEPTH_EVIDENCE, Check::BundleSyntax)
+    }
+
+    /// Reads the statement of an attestation, v1 or v0.1, which cosign writes (ATT-STATEMENT).
+    pub fn parse_attestation(bytes: &[u8]) -> Result<Self> {
+        Self::read(
+            bytes,
+            &[attestation::STATEMENT_TYPE, V1],
+            limits::DEPTH_PREDICATE + 1,
+            Check::AttStatement,
+        )
+    }
+
+    fn read(bytes: &[u8], types: &[&str], depth: usize, check: Check) -> Result<Self> {
+        let refuse = |why: &str| Error::new(check, "statement").detail(why);
+        let value = Value::parse(bytes, depth, Names::Exact)
             .map_err(|error| refuse("not strict JSON").caused_by(error))?;
         check_members(&value, &["_type", "subject", "predicateType", "predicate"])
             .ok_or_else(|| refuse("unknown member"))?;
-        if value.get("_type").and_then(Value::as_str) != Some("https://in-toto.io/Statement/v1") {
-            return Err(refuse("_type is no in-toto v1 statement's"));
+        if !value.get("_type").and_then(Value::as_str).is_some_and(|kind| types.contains(&kind)) {
+            return Err(refuse("_type is no in-toto statement's that is read here"));
         }
         let predicate_type = value.get("predicateType").and_then(Value::as_str);
         let predicate_type = predicate_type.ok_or_else(|| refuse("predicateType is missing"))?.to_owned();
@@ -104,5 +120,7 @@ fn check_members(value: &Value, names: &[&str]) -> Option<()> {
     value.as_object()?.iter().all(|(name, _)| names.contains(&name.as_str())).then_some(())
 }
 
+/// `_type` of a statement v1.
+const V1: &str = "https://in-toto.io/Statement/v1";
 /// sigstore-go's bound on subjects.
 const SUBJECTS: usize = 1024;

@@ -1,4 +1,4 @@
-//! What stands at a place, brought to the verifier: the `.sig` and every bundle of one digest.
+//! What stands at a place, brought to the verifier: the `.sig` or `.att` and every bundle of one digest.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::format::evidence::{BUNDLE_PREFIX, Descriptor, check_manifest_names, read_descriptor};
 use crate::format::json::{Names, Value};
 use crate::limits;
-use crate::verify::{Demand, Form, FoundSig, Verdict, Verifier};
+use crate::verify::{Demand, Form, Found, Purpose, Verdict, Verifier};
 
 /// How often a place took too long while one image was judged, whichever of its digests it was.
 #[derive(Debug, Default)]
 pub struct Patience(AtomicUsize);
 
-/// Judges everything that stands at `store` for `subject`. What cannot be read is a verdict of its own: it is an error
+/// Judges everything that stands at `store` for `subject` and may be what is demanded. What cannot be read is a verdict of its own: it is an error
 /// for whatever needed it and never unmakes another signature.
 ///
 /// A place that takes too long again and again is not asked any more: for bundles of the whole image, for `.sig` of this
@@ -32,21 +32,27 @@ pub fn judge(
     demand: &Demand,
     patience: &Patience,
 ) -> Vec<Verdict> {
+    let (beside, form) = match demand.purpose {
+        Purpose::Signature => (Beside::Signatures, Form::Sig),
+        Purpose::Attestation(_) => (Beside::Attestations, Form::Att),
+    };
     let of_image = patience;
     let patience = Patience::default();
     let store = &Patient { store, patience: &patience };
-    let mut verdicts = Vec::new();
-    let failed = |form, error| vec![Verdict { form, outcome: Err(error) }];
-    match store.ask(|store| store.beside(Beside::Signatures, subject)) {
+    // One statement that stands a thousand times, spelled anew by whoever may push, is held once.
+    let (mut verdicts, mut seen) = (Vec::new(), HashMap::new());
+    let mut add = |verdict: Verdict| verdicts.push(verdict.sharing(&mut seen));
+    let failed = |form, error| Verdict { form, outcome: Err(error) };
+    match store.ask(|store| store.beside(beside, subject)) {
         Ok(found) => {
             for descriptor in found {
-                verdicts.extend(
-                    judge_sig(store, &descriptor, subject, verifier, demand)
-                        .unwrap_or_else(|error| failed(Form::Sig, error)),
-                );
+                match judge_layers(store, &descriptor, subject, verifier, demand) {
+                    Ok(found) => found.into_iter().for_each(&mut add),
+                    Err(error) => add(failed(form, error)),
+                }
             }
         }
-        Err(error) => verdicts.extend(failed(Form::Sig, error)),
+        Err(error) => add(failed(form, error)),
     }
     of_image.0.fetch_add(patience.0.load(Ordering::Relaxed), Ordering::Relaxed);
     let store = &Patient { store: store.store, patience: of_image };
@@ -54,17 +60,17 @@ pub fn judge(
         Ok(found) => {
             for descriptor in found {
                 match judge_referrer(store, &descriptor, subject, verifier, demand) {
-                    Ok(verdict) => verdicts.extend(verdict),
-                    Err(error) => verdicts.extend(failed(Form::Bundle, error)),
+                    Ok(verdict) => verdict.into_iter().for_each(&mut add),
+                    Err(error) => add(failed(Form::Bundle, error)),
                 }
             }
         }
-        Err(error) => verdicts.extend(failed(Form::Bundle, error)),
+        Err(error) => add(failed(Form::Bundle, error)),
     }
     verdicts
 }
 
-fn judge_sig(
+fn judge_layers(
     store: &Patient<'_>,
     descriptor: &Descriptor,
     subject: &Digest,
@@ -74,25 +80,33 @@ fn judge_sig(
     let manifest = store
         .ask(|store| store.manifest(&descriptor.digest))?
         .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
+    let absent = match demand.purpose {
+        Purpose::Signature => Check::SigLayerSize,
+        Purpose::Attestation(_) => Check::AttLayerSize,
+    };
     // Several keys sign one payload: it is read once.
-    let payloads = RefCell::new(HashMap::<Digest, Bytes>::new());
-    let payload = |payload: &Descriptor| {
-        if let Some(bytes) = payloads.borrow().get(&payload.digest) {
+    let contents = RefCell::new(HashMap::<Digest, Bytes>::new());
+    let content = |content: &Descriptor| {
+        if let Some(bytes) = contents.borrow().get(&content.digest) {
             return Ok(bytes.clone());
         }
         let bytes = store
-            .ask(|store| store.blob(&payload.digest))?
-            .ok_or_else(|| Error::new(Check::SigLayerSize, payload.digest).detail("it is not there"))?;
+            .ask(|store| store.blob(&content.digest))?
+            .ok_or_else(|| Error::new(absent, content.digest).detail("it is not there"))?;
         let bytes = Bytes::from(bytes);
         if bytes.len() <= REMEMBERED {
-            payloads.borrow_mut().insert(payload.digest, bytes.clone());
+            contents.borrow_mut().insert(content.digest, bytes.clone());
         }
         Ok(bytes)
     };
-    let found = FoundSig { media_type: &descriptor.media_type, manifest: &manifest, payload: &payload };
-    match verifier.judge_sig(&found, subject, demand) {
+    let found = Found { media_type: &descriptor.media_type, manifest: &manifest, content: &content };
+    let judged = match demand.purpose {
+        Purpose::Signature => verifier.judge_sig(&found, subject, demand),
+        Purpose::Attestation(_) => verifier.judge_att(&found, subject, demand),
+    };
+    match judged {
         // A manifest without layers is one without signatures, not a bad one.
-        Err(error) if error.check() == Check::SigAbsent => Ok(Vec::new()),
+        Err(error) if matches!(error.check(), Check::SigAbsent | Check::AttAbsent) => Ok(Vec::new()),
         verdicts => verdicts,
     }
 }
@@ -192,8 +206,13 @@ mod tests {
         }
 
         fn checks(&self, patience: &Patience) -> (Vec<Check>, usize) {
-            let demand =
-                Demand { keys: Vec::new(), annotations: BTreeMap::new(), claims: true, threshold: 1 };
+            let demand = Demand {
+                keys: Vec::new(),
+                purpose: Purpose::Signature,
+                annotations: BTreeMap::new(),
+                claims: true,
+                threshold: 1,
+            };
             let verdicts = judge(self, &Digest::of(b"image"), &Verifier::default(), &demand, patience);
             let checks = verdicts.into_iter().map(|verdict| verdict.outcome.unwrap_err().check());
             (checks.collect(), self.asked.load(Ordering::Relaxed))

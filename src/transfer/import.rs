@@ -156,7 +156,7 @@ impl Plan {
                 .counted()
                 .flat_map(|signer| match form {
                     Form::Sig => signer.items_with_payload(self.request()),
-                    Form::Bundle => signer.items_with_statement(self.request()),
+                    Form::Att | Form::Bundle => signer.items_with_statement(self.request()),
                 })
                 .collect();
             let lacking: Vec<String> = every.difference(&signed).map(|item| (item + 1).to_string()).collect();

@@ -24,7 +24,7 @@ use crate::format::reference::{Repository, Target};
 use crate::format::signature::Layer;
 use crate::limits;
 use crate::request::{Image, SigGroup};
-use crate::verify::{Claims, Demand, Form, Verifier};
+use crate::verify::{Claims, Demand, Form, Purpose, Verifier};
 
 use outcome::Shown;
 pub use outcome::{Failures, Moved, Outcome, Row, Status, Tag};
@@ -223,6 +223,7 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, destinations: &'a dyn Destinations, mode: Mode, map: Arc<Map>) -> Self {
         let demand = Demand {
             keys: plan.wanted().keys.clone(),
+            purpose: Purpose::Signature,
             annotations: BTreeMap::new(),
             claims: true,
             threshold: 1,

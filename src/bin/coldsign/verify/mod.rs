@@ -13,7 +13,7 @@ use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
-use coldsign::verify::{Demand, Verifier};
+use coldsign::verify::{Demand, Purpose, Verifier};
 
 use crate::cli::Verify;
 use crate::files::{self, NamedKey};
@@ -80,7 +80,13 @@ fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
     files::check_threshold(asked.threshold, keys.len())?;
     let annotations = annotations::parse(asked.annotations.iter().map(String::as_str))?;
     let keys = keys.iter().map(|key| key.key.clone()).collect();
-    Ok(Demand { keys, annotations, claims: asked.check_claims, threshold: asked.threshold })
+    Ok(Demand {
+        keys,
+        purpose: Purpose::Signature,
+        annotations,
+        claims: asked.check_claims,
+        threshold: asked.threshold,
+    })
 }
 
 /// Usage where entries of a log are demanded: none is asked for, and nobody is to believe that one was.

@@ -1,0 +1,193 @@
+//! Signatures in `.sig` manifests: a layer is a payload, its annotations hold the signature.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Claims, Demand, Form, Found, LogStatus, Valid, Verdict, Verifier, check_layers};
+use crate::check::Check;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::evidence::{Descriptor, read_descriptor};
+use crate::format::json::{Names, Value};
+use crate::format::payload::{self, Payload};
+use crate::format::signature;
+use crate::limits;
+
+impl Verifier {
+    /// Judges every layer of a `.sig` manifest over `subject`. An error where the manifest itself cannot be read.
+    pub fn judge_sig(&self, found: &Found<'_>, subject: &Digest, demand: &Demand) -> Result<Vec<Verdict>> {
+        let layers = check_sig_manifest_kind(found.media_type, found.manifest)?;
+        if layers.is_empty() {
+            return Err(Error::new(Check::SigAbsent, ""));
+        }
+        Ok(layers
+            .iter()
+            .map(|layer| Verdict {
+                form: Form::Sig,
+                outcome: self.judge_layer(layer, found, subject, demand),
+            })
+            .collect())
+    }
+
+    fn judge_layer(
+        &self,
+        layer: &Value,
+        found: &Found<'_>,
+        subject: &Digest,
+        demand: &Demand,
+    ) -> Result<Valid> {
+        let SigLayer { descriptor, signature, log } = SigLayer::read(layer)?;
+        // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
+        let bytes = (found.content)(&descriptor)?;
+        check_sig_layer_size(&bytes, &descriptor)?;
+        let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
+        if demand.claims {
+            let payload = Payload::parse(&bytes)?;
+            check_payload_digest(&payload, subject)?;
+            check_payload_annotations(payload.optional(), &demand.annotations)?;
+        }
+        Ok(Valid {
+            form: Form::Sig,
+            key_id: key.id(),
+            signature: signature.into(),
+            log,
+            claims: Claims::Payload(bytes),
+        })
+    }
+}
+
+/// A layer that may hold a signature: everything that is asked of it before its payload is read.
+pub(crate) struct SigLayer {
+    /// What it says of its payload.
+    pub(crate) descriptor: Descriptor,
+    /// The raw signature.
+    pub(crate) signature: Vec<u8>,
+    log: LogStatus,
+}
+
+impl SigLayer {
+    /// Reads a layer of a `.sig` manifest. SIG-LAYER-TYPE, SIG-ANNOTATION, SIG-BASE64, SIG-CERTIFICATE, SIG-LOG.
+    pub(crate) fn read(layer: &Value) -> Result<Self> {
+        let descriptor = check_sig_layer_type(layer)?;
+        let annotation = annotation(layer, signature::ANNOTATION);
+        let signature = check_sig_base64(check_sig_annotation(annotation)?)?;
+        let log = check_material(layer)?;
+        Ok(Self { descriptor, signature, log })
+    }
+}
+
+/// SIG-MANIFEST-KIND: an OCI or Docker image manifest with at most 1,000 layers. Returns the layers.
+pub(crate) fn check_sig_manifest_kind(media_type: &str, manifest: &[u8]) -> Result<Vec<Value>> {
+    check_layers(Check::SigManifestKind, media_type, manifest)
+}
+
+/// SIG-CERTIFICATE, SIG-LOG: what stands beside a signature in its layer's annotations.
+pub(super) fn check_material(layer: &Value) -> Result<LogStatus> {
+    check_sig_certificate(annotation(layer, signature::CERTIFICATE_ANNOTATION))?;
+    check_sig_certificate(annotation(layer, signature::CHAIN_ANNOTATION))?;
+    check_sig_log_timestamp(annotation(layer, signature::TIMESTAMP_ANNOTATION))?;
+    check_sig_log(annotation(layer, signature::LOG_ANNOTATION))
+}
+
+fn annotation<'a>(layer: &'a Value, name: &str) -> Option<&'a str> {
+    layer.get("annotations")?.get(name)?.as_str()
+}
+
+/// SIG-LAYER-TYPE: only simple signing layers hold signatures.
+fn check_sig_layer_type(layer: &Value) -> Result<Descriptor> {
+    let media_type = layer.get("mediaType").and_then(Value::as_str).unwrap_or_default();
+    let refuse = || Error::new(Check::SigLayerType, media_type);
+    let descriptor = read_descriptor(layer).map_err(|error| refuse().caused_by(error))?;
+    if descriptor.media_type == payload::MEDIA_TYPE { Ok(descriptor) } else { Err(refuse()) }
+}
+
+/// SIG-LAYER-SIZE: the payload is the one that its descriptor names.
+fn check_sig_layer_size(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
+    if Descriptor::of(&descriptor.media_type, bytes) == *descriptor {
+        return Ok(());
+    }
+    Err(Error::new(Check::SigLayerSize, descriptor.digest))
+}
+
+/// SIG-ANNOTATION: there is a signature, and it is not empty.
+fn check_sig_annotation(annotation: Option<&str>) -> Result<&str> {
+    annotation.filter(|text| !text.is_empty()).ok_or_else(|| Error::new(Check::SigAnnotation, ""))
+}
+
+/// SIG-BASE64: padded standard base64; line breaks are skipped, as Go's decoder does.
+fn check_sig_base64(text: &str) -> Result<Vec<u8>> {
+    let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    STANDARD.decode(text).map_err(|error| Error::new(Check::SigBase64, "").caused_by(error))
+}
+
+/// SIG-CERTIFICATE: absent or empty; signatures with a certificate are keyless ones, which are not counted.
+fn check_sig_certificate(annotation: Option<&str>) -> Result<()> {
+    match annotation {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Error::new(Check::SigCertificate, "")
+            .detail("signatures with a certificate are not supported yet")),
+    }
+}
+
+/// SIG-LOG: absent, empty, or a log bundle with its four members; it is not checked without a log key.
+fn check_sig_log(annotation: Option<&str>) -> Result<LogStatus> {
+    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(LogStatus::Absent) };
+    let refuse = || Error::new(Check::SigLog, "");
+    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
+    let payload = value.get("Payload").ok_or_else(refuse)?;
+    let whole = value
+        .get("SignedEntryTimestamp")
+        .and_then(Value::as_str)
+        .is_some_and(|set| STANDARD.decode(set).is_ok())
+        && ["body", "logID"].iter().all(|name| payload.get(name).and_then(Value::as_str).is_some())
+        && ["integratedTime", "logIndex"]
+            .iter()
+            .all(|name| payload.get(name).and_then(Value::as_integer).is_some());
+    if whole { Ok(LogStatus::Unchecked) } else { Err(refuse()) }
+}
+
+/// SIG-LOG for a timestamp annotation: absent, empty, or a token's one member; it is not checked.
+fn check_sig_log_timestamp(annotation: Option<&str>) -> Result<()> {
+    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(()) };
+    let refuse = || Error::new(Check::SigLog, "").detail("the timestamp annotation");
+    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
+    let token = value.get("SignedRFC3161Timestamp").and_then(Value::as_str);
+    if token.is_some_and(|token| STANDARD.decode(token).is_ok()) { Ok(()) } else { Err(refuse()) }
+}
+
+/// PAYLOAD-DIGEST: the payload is about this image.
+fn check_payload_digest(payload: &Payload, subject: &Digest) -> Result<()> {
+    if payload.digest() == *subject {
+        return Ok(());
+    }
+    Err(Error::new(Check::PayloadDigest, payload.digest()))
+}
+
+/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal.
+pub(super) fn check_payload_annotations(
+    found: &[(String, Value)],
+    wanted: &BTreeMap<String, String>,
+) -> Result<()> {
+    for (key, value) in wanted {
+        let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        match there {
+            Some(Value::String(text)) if text == value => {}
+            Some(other) => {
+                // As much as a screen takes of it: reports hold every row.
+                let signed = other.as_str().map_or_else(
+                    || "what is no string".to_owned(),
+                    |text| text.chars().take(2 * limits::SHOWN).collect(),
+                );
+                return Err(Error::new(Check::PayloadAnnotations, key)
+                    .detail(format!("wanted {value}"))
+                    .detail(format!("signed {signed}")));
+            }
+            None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
+        }
+    }
+    Ok(())
+}
