@@ -37,6 +37,19 @@ pub fn render(statement: &[u8], key_id: &Digest, signature: &[u8]) -> Bytes {
     .into()
 }
 
+/// Renders a bundle over bytes of which only the digest is in it, as `cosign verify-blob --bundle` takes it.
+#[must_use]
+pub fn render_message(message: &Digest, key_id: &Digest, signature: &[u8]) -> Bytes {
+    format!(
+        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},\
+         \"messageSignature\":{{\"messageDigest\":{{\"algorithm\":\"SHA2_256\",\"digest\":\"{}\"}},\"signature\":\"{}\"}}}}",
+        STANDARD.encode(key_id.as_bytes()),
+        STANDARD.encode(message.as_bytes()),
+        STANDARD.encode(signature),
+    )
+    .into()
+}
+
 /// Renders the manifest that attaches a bundle to its subject, without a creation time.
 #[must_use]
 pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor) -> Bytes {
