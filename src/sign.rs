@@ -77,7 +77,7 @@ pub fn due<'a>(
 pub fn wanted(request: &Request, forms: Forms) -> impl Iterator<Item = Place> + '_ {
     Place::all(request).filter(move |place| match place.form(request) {
         Some(Form::Sig) => forms.sig(),
-        Some(Form::Bundle) => forms.bundle(),
+        Some(Form::Att | Form::Bundle) => forms.bundle(),
         None => true,
     })
 }

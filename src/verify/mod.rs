@@ -21,7 +21,8 @@ use crate::keys::public::PublicKey;
 use crate::limits;
 
 #[cfg(feature = "connected")]
-pub(crate) use sig::{SigLayer, check_sig_manifest_kind};
+pub(crate) use attestation::{check_att_layer_type, check_att_manifest_kind};
+pub(crate) use sig::{SigLayer, check_payload_digest, check_sig_manifest_kind};
 
 /// A signature that was verified: holding one is the proof. The raw signature bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
+mod attach;
 mod trip;
 
 use std::fmt::Write as _;
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use attach::{
+    AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
+};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -30,6 +34,18 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Unite several responses to one request
     Combine(Combine),
+    /// Print the payload that another tool signs
+    Generate(Generate),
+    /// Put what another tool made beside an image
+    #[command(subcommand, subcommand_required = true)]
+    Attach(AttachWhat),
+    /// Take the signatures out of a response
+    Extract(Extract),
+    /// Print where cosign keeps what stands beside an image
+    Triangulate(Triangulate),
+    /// Print what stands beside an image
+    #[command(subcommand, subcommand_required = true)]
+    Download(DownloadWhat),
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
@@ -87,9 +103,11 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
     ("Several signers", &["combine"]),
+    ("Signatures made elsewhere", &["generate", "attach", "extract"]),
+    ("What stands beside an image", &["triangulate", "download"]),
     ("Stock cosign", &["trusted-root"]),
 ];
 
