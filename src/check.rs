@@ -131,8 +131,6 @@ checks! {
             "A request has 1 to 10,000 items with at most 256 annotations each, and at most 256 unknown members of optional.";
         CustomPayload "CUSTOM-PAYLOAD" NotAllowed "bytes that other tools would take for an image signature's",
             "A payload of another tool, and the content of a file, neither begin with `DSSEv1 ` nor are a JSON object with a member `critical`, in whatever letter case.";
-        PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
-            "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
         PredicateSyntax "PREDICATE-SYNTAX" Document "predicate is not a strict JSON object",
             "A predicate is a JSON object, no member twice, at most 64 deep; the type custom wraps any text in UTF-8.";
         PredicateSize "PREDICATE-SIZE" OverLimit "predicate is larger than the limit",
@@ -247,6 +245,8 @@ checks! {
             "Each annotation key is given once.";
         AnnotationReserved "ANNOTATION-RESERVED" Usage "annotation that other tools read as a verified fact",
             "creator, timestamp, Issuer, Subject, Bundle and `RFC3161Timestamp` are not set by hand.";
+        PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
+            "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
         ListSyntax "LIST-SYNTAX" Usage "line of the list cannot be read",
             "Lines are IMAGE [--as REF] [--identity REF] [-a k=v]…";
         ListEmpty "LIST-EMPTY" Usage "no images given",
@@ -411,7 +411,7 @@ checks! {
             "An attestation layer has the media type of DSSE envelopes.";
         AttLayerSize "ATT-LAYER-SIZE" NoneMatched "envelope is not of the size its descriptor says",
             "An envelope has its descriptor's size and digest.";
-        AttEnvelope "ATT-ENVELOPE" NoneMatched "DSSE envelope cannot be read",
+        AttEnvelope "ATT-ENVELOPE" NoneMatched "envelope cannot be read",
             "An envelope is strict JSON with an in-toto statement in base64 and 1 to 32 signatures; key ids are not looked at.";
         AttStatement "ATT-STATEMENT" NoneMatched "statement of an attestation cannot be read",
             "An attestation's statement is a strict in-toto statement v0.1 or v1 with 1 to 1,024 subjects.";
