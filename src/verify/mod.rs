@@ -4,6 +4,8 @@
 //! [`crate::transfer`] brings the bytes.
 
 mod attestation;
+#[cfg(feature = "connected")]
+mod blob;
 mod bundle;
 mod sig;
 
@@ -20,6 +22,8 @@ use crate::format::json::{Names, Value};
 use crate::keys::public::PublicKey;
 use crate::limits;
 
+#[cfg(feature = "connected")]
+pub use blob::{BlobSignature, BlobVerifier, verify_digest as verify_blob_digest};
 #[cfg(feature = "connected")]
 pub(crate) use sig::{SigLayer, check_sig_manifest_kind};
 

@@ -4,6 +4,7 @@ mod cli;
 mod combine;
 mod export;
 mod files;
+mod given;
 mod import;
 mod inspect;
 mod net;
@@ -41,6 +42,8 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, console)?,
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
+        Command::VerifyAttestation(args) => return verify::attestation::run(args, console),
+        Command::VerifyBlob(args) => verify::blob::run(args, console)?,
         Command::Combine(args) => combine::run(args, console)?,
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }

@@ -1,5 +1,6 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
+mod attest;
 mod trip;
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use attest::{VerifyAttestation, VerifyBlob};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -28,6 +30,10 @@ pub(crate) enum Command {
     Import(Import),
     /// Verify signatures as `cosign verify --key` does
     Verify(Verify),
+    /// Verify attestations as `cosign verify-attestation --key` does
+    VerifyAttestation(VerifyAttestation),
+    /// Verify the signature of a file as `cosign verify-blob --key` does
+    VerifyBlob(VerifyBlob),
     /// Unite several responses to one request
     Combine(Combine),
     /// Make the trusted root that stock cosign asks for
@@ -62,7 +68,7 @@ impl Cli {
             let _ = write!(help, "\n{title}:\n");
             for name in names {
                 let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-                let _ = writeln!(help, "  {name:<14}{}", about.map(ToString::to_string).unwrap_or_default());
+                let _ = writeln!(help, "  {name:<20}{}", about.map(ToString::to_string).unwrap_or_default());
             }
         }
         help.push_str("\nOptions:\n{options}\n\n");
@@ -87,8 +93,9 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
+    ("Attestations and blobs", &["verify-attestation", "verify-blob"]),
     ("Several signers", &["combine"]),
     ("Stock cosign", &["trusted-root"]),
 ];
