@@ -119,7 +119,7 @@ pub(super) fn check_att_envelope(bytes: &[u8]) -> Result<Envelope> {
 /// ATT-PREDICATE: the statement is of the type asked for; never an image signature's.
 fn check_att_predicate(statement: &Statement, kind: Option<&PredicateType>) -> Result<()> {
     let found = statement.predicate_type();
-    let refuse = || Error::new(Check::AttPredicate, found);
+    let refuse = || Error::new(Check::AttPredicate, "").detail(format!("found {found}"));
     match kind {
         Some(kind) if kind.uri() == found => Ok(()),
         Some(kind) => Err(refuse().detail(format!("wanted {kind}"))),
