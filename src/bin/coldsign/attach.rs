@@ -121,12 +121,14 @@ impl Asked<'_> {
         let bytes = |size: usize| counted(size, "byte", "bytes");
         let payload = self.payload_name();
         let about = if claims { "about this image" } else { "not read (--check-claims=false)" };
-        console.say(&format!("payload: {payload}, {}, {about}", bytes(size)))?;
+        let pieces = [format!("{payload},"), format!("{},", bytes(size)), about.to_owned()];
+        console.say_all(&terminal::filled("payload: ", &pieces, " "))?;
         let by = self.key.map_or_else(
             || "not verified (--allow-unverified)".to_owned(),
             |key| format!("by {}, {}", shown(&key.file.display().to_string()), key.key.kind()),
         );
-        console.say(&format!("signature: {given}, {}, {by}", bytes(signature.len())))?;
+        let pieces = [format!("{given},"), format!("{},", bytes(signature.len())), by];
+        console.say_all(&terminal::filled("signature: ", &pieces, " "))?;
         if checked.respelled() {
             console.say("it came as r || s (IEEE P1363) and is put as DER, which every verifier takes")?;
         }
@@ -283,7 +285,7 @@ fn say_attached(
     let place = elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
     let verified = if is_verified { "read back and verified" } else { "read back, not verified" };
     console.say(&format!("{status:<10} {}", shown(name)))?;
-    console.say(&shown(&format!("{:<10} .sig{place}{beside}; {verified}", "")))
+    console.say(&format!("{:<10} .sig{}{beside}; {verified}", "", shown(&place)))
 }
 
 fn nothing_pushed(error: Error) -> Error {

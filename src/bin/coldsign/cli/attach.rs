@@ -40,6 +40,9 @@ pub(crate) enum AttachWhat {
 /// Put a signature that another tool made beside an image
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["key", "allow_unverified"]).required(true))]
+#[command(override_usage = "\
+coldsign attach signature --payload <FILE> --signature <FILE|BASE64|->
+           <--key <FILE>|--allow-unverified> [OPTIONS] <IMAGE>")]
 #[command(after_help = "\
 --signature takes a file with the signature in base64, the base64 itself, or -
 for standard input. Base64 of 64 bytes and more is a signature, anything else
