@@ -50,10 +50,10 @@ pub const REFERRERS: usize = 1_000;
 pub const REFERRERS_PAGES: usize = 32;
 /// Bytes of base64 that one signature takes at most when a response is sized in advance (P-521 DER is 139 bytes).
 pub const SIGNATURE_BASE64: usize = 200;
+/// Bytes of a signature that another tool made, in base64 with its line breaks: the largest, RSA 4096, has 693.
+pub const SIGNATURE_FILE: u64 = 16 * 1024;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
 pub const KEY_FILE: u64 = 64 * 1024;
-/// Bytes of a file that holds one signature, in base64 or as it is: the largest, of RSA with 4096 bits, is 700 in base64.
-pub const SIGNATURE_FILE: u64 = 16 * 1024;
 /// Bytes of a passphrase file.
 pub const PASSPHRASE_FILE: u64 = 4 * 1024;
 /// Iterations of PBKDF2 in a foreign key file: over ten times what is recommended for SHA-256, a few seconds.

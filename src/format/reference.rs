@@ -211,6 +211,12 @@ impl fmt::Display for Destination {
 }
 
 impl Identity {
+    /// A repository, without a tag: what cosign calls an image.
+    #[must_use]
+    pub fn of(repository: Repository) -> Self {
+        Self { repository, tag: None }
+    }
+
     /// Reads an identity as people type it (`--identity`); a digest in it is refused.
     pub fn parse(text: &str) -> Result<Self> {
         let reference = Reference::parse(text)?;

@@ -287,6 +287,49 @@ impl PublicKey {
     }
 }
 
+#[cfg(feature = "connected")]
+impl PublicKey {
+    /// A signature that [`PublicKey::verify`] takes, in the spelling that every verifier takes: ECDSA in strict DER. `None`
+    /// where it is not good.
+    #[must_use]
+    pub fn spell(&self, message: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+        if !self.verify(message, signature) {
+            return None;
+        }
+        let der = match &self.algorithm {
+            Algorithm::P256(_) => {
+                let parsed = p256::ecdsa::Signature::from_der(signature);
+                parsed
+                    .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
+                    .ok()?
+                    .to_der()
+                    .as_bytes()
+                    .to_vec()
+            }
+            Algorithm::P384(_) => {
+                let parsed = p384::ecdsa::Signature::from_der(signature);
+                parsed
+                    .or_else(|_| p384::ecdsa::Signature::from_slice(signature))
+                    .ok()?
+                    .to_der()
+                    .as_bytes()
+                    .to_vec()
+            }
+            Algorithm::P521(_) => {
+                let parsed = p521::ecdsa::Signature::from_der(signature);
+                parsed
+                    .or_else(|_| p521::ecdsa::Signature::from_slice(signature))
+                    .ok()?
+                    .to_der()
+                    .as_bytes()
+                    .to_vec()
+            }
+            Algorithm::Ed25519(_) | Algorithm::Rsa(..) => signature.to_vec(),
+        };
+        Some(der).filter(|der| self.verify_strict(message, der))
+    }
+}
+
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
         self.spki == other.spki

@@ -38,7 +38,7 @@ pub fn judge(
     };
     let of_image = patience;
     let patience = Patience::default();
-    let store = &Patient { store, patience: &patience };
+    let store = &Patient::new(store, &patience);
     // One statement that stands a thousand times, spelled anew by whoever may push, is held once.
     let (mut verdicts, mut seen) = (Vec::new(), HashMap::new());
     let mut add = |verdict: Verdict| verdicts.push(verdict.sharing(&mut seen));
@@ -55,7 +55,7 @@ pub fn judge(
         Err(error) => add(failed(form, error)),
     }
     of_image.0.fetch_add(patience.0.load(Ordering::Relaxed), Ordering::Relaxed);
-    let store = &Patient { store: store.store, patience: of_image };
+    let store = &Patient::new(store.store, of_image);
     match store.ask(|store| store.referrers(subject)) {
         Ok(found) => {
             for descriptor in found {
@@ -111,7 +111,7 @@ fn judge_layers(
     }
 }
 
-/// The verdict on a referrer that holds a bundle; `None` where it holds none: referrers of other kinds never disturb.
+/// The verdict on a referrer that holds a bundle; `None` where it holds none.
 fn judge_referrer(
     store: &Patient<'_>,
     descriptor: &Descriptor,
@@ -119,10 +119,20 @@ fn judge_referrer(
     verifier: &Verifier,
     demand: &Demand,
 ) -> Result<Option<Verdict>> {
+    let bundle = read_bundle(store, descriptor)?;
+    Ok(bundle.map(|(layer, bytes)| verifier.judge_bundle(&bytes, &layer.media_type, subject, demand)))
+}
+
+/// The bundle that a referrer holds, with its descriptor; `None` where it holds none: referrers of other kinds never
+/// disturb.
+pub(super) fn read_bundle(
+    store: &Patient<'_>,
+    referrer: &Descriptor,
+) -> Result<Option<(Descriptor, Vec<u8>)>> {
     // Somebody lists it: that it is gone is not that there is none.
     let manifest = store
-        .ask(|store| store.manifest(&descriptor.digest))?
-        .ok_or_else(|| Error::new(Check::BundleSyntax, descriptor.digest).detail("listed, and not there"))?;
+        .ask(|store| store.manifest(&referrer.digest))?
+        .ok_or_else(|| Error::new(Check::BundleSyntax, referrer.digest).detail("listed, and not there"))?;
     let Some(layer) = bundle_layer(&manifest) else { return Ok(None) };
     let bytes = store
         .ask(|store| store.blob(&layer.digest))?
@@ -132,7 +142,7 @@ fn judge_referrer(
             Error::new(Check::BundleSyntax, layer.digest).detail("it is not of the size its descriptor says")
         );
     }
-    Ok(Some(verifier.judge_bundle(&bytes, &layer.media_type, subject, demand)))
+    Ok(Some((layer, bytes)))
 }
 
 /// Exactly one layer, of a bundle's media type (cosign `GetBundles`).
@@ -144,14 +154,18 @@ fn bundle_layer(manifest: &[u8]) -> Option<Descriptor> {
 }
 
 /// A place that is asked until it took too long too often.
-struct Patient<'a> {
+pub(super) struct Patient<'a> {
     store: &'a dyn Store,
     patience: &'a Patience,
 }
 
-impl Patient<'_> {
+impl<'a> Patient<'a> {
+    pub(super) fn new(store: &'a dyn Store, patience: &'a Patience) -> Self {
+        Self { store, patience }
+    }
+
     /// REGISTRY-TIMEOUT, without a request, after [`SLOW`] that took too long: a thousand of them would take days.
-    fn ask<T>(&self, read: impl FnOnce(&dyn Store) -> Result<T>) -> Result<T> {
+    pub(super) fn ask<T>(&self, read: impl FnOnce(&dyn Store) -> Result<T>) -> Result<T> {
         let slow = &self.patience.0;
         if slow.load(Ordering::Relaxed) >= SLOW {
             let error = Error::new(Check::RegistryTimeout, "");

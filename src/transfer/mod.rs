@@ -2,7 +2,9 @@
 
 pub mod annotations;
 pub mod archive_in;
+pub mod attach;
 pub mod below;
+pub mod download;
 pub mod entries;
 pub mod export;
 pub mod flow;

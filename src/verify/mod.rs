@@ -25,7 +25,7 @@ use crate::limits;
 #[cfg(feature = "connected")]
 pub use blob::{BlobSignature, BlobVerifier, verify_digest as verify_blob_digest};
 #[cfg(feature = "connected")]
-pub(crate) use sig::{SigLayer, check_sig_manifest_kind};
+pub(crate) use sig::{SigLayer, check_payload_digest, check_sig_manifest_kind};
 
 /// A signature that was verified: holding one is the proof. The raw signature bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -160,7 +160,7 @@ fn check_sig_log_timestamp(annotation: Option<&str>) -> Result<()> {
 }
 
 /// PAYLOAD-DIGEST: the payload is about this image.
-fn check_payload_digest(payload: &Payload, subject: &Digest) -> Result<()> {
+pub(crate) fn check_payload_digest(payload: &Payload, subject: &Digest) -> Result<()> {
     if payload.digest() == *subject {
         return Ok(());
     }

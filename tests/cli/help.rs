@@ -9,6 +9,13 @@ const COLDSIGN: &[&[&str]] = &[
     &["import"],
     &["verify"],
     &["combine"],
+    &["generate"],
+    &["attach"],
+    &["attach", "signature"],
+    &["extract"],
+    &["triangulate"],
+    &["download"],
+    &["download", "signature"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];

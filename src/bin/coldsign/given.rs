@@ -83,3 +83,31 @@ fn check_file_size(bytes: &[u8]) -> Result<()> {
 /// Bytes of a signature that is taken for one where it is typed: what is shorter may be a file's name. One of P-256
 /// that is shorter comes up less than once in 2^40.
 const SHORTEST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_no_name_and_a_name_no_signature() {
+        let signature = vec![0x30; 70];
+        let text = STANDARD.encode(&signature);
+        assert_eq!(Given::parse(&text).unwrap(), Given::Literal(signature.clone()));
+        // In the lines that base64 makes of it, as a shell hands them over.
+        let lines = format!("{}\n{}\n", &text[..76], &text[76..]);
+        assert_eq!(Given::parse(&lines).unwrap(), Given::Literal(signature));
+        assert_eq!(Given::parse("-").unwrap(), Given::Stdin);
+        assert_eq!(Given::parse("Cargo.toml").unwrap(), Given::File("Cargo.toml".into()));
+        // Base64 too, and too short to be a signature.
+        assert_eq!(Given::parse("docs").unwrap(), Given::File("docs".into()));
+        for (neither, check) in [
+            ("", Check::Usage),
+            ("sigs", Check::FileRead),
+            (text.trim_end_matches('='), Check::FileRead),
+            (&text.replace('M', "-"), Check::FileRead),
+            (&STANDARD.encode([1; 63]), Check::FileRead),
+        ] {
+            assert_eq!(Given::parse(neither).unwrap_err().check(), check, "{neither}");
+        }
+    }
+}

@@ -1,10 +1,14 @@
-//! The connected stations: export, inspect, import, verify.
+//! The connected stations: export, inspect, import, verify; what other tools make, and what stands beside images.
 
+mod attach;
 mod cli;
 mod combine;
+mod download;
 mod export;
+mod extract;
 mod files;
 mod given;
+mod image;
 mod import;
 mod inspect;
 mod net;
@@ -19,7 +23,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, Terminal};
 
-use cli::{Cli, Command, TrustedRoot};
+use cli::{AttachWhat, Cli, Command, DownloadWhat, TrustedRoot};
 
 fn main() -> ExitCode {
     let mut console = Terminal;
@@ -45,6 +49,11 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::VerifyAttestation(args) => return verify::attestation::run(args, console),
         Command::VerifyBlob(args) => verify::blob::run(args, console)?,
         Command::Combine(args) => combine::run(args, console)?,
+        Command::Generate(args) => attach::generate(args, console)?,
+        Command::Attach(AttachWhat::Signature(args)) => return attach::signature(args, console),
+        Command::Extract(args) => extract::run(args, console)?,
+        Command::Triangulate(args) => image::triangulate(args, console)?,
+        Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)

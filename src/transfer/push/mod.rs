@@ -27,6 +27,7 @@ use crate::request::{Image, SigGroup};
 use crate::verify::{Claims, Demand, Form, Purpose, Verifier};
 
 use outcome::Shown;
+pub(super) use outcome::check_sig_crashes_cosign;
 pub use outcome::{Failures, Moved, Outcome, Row, Status, Tag};
 
 /// Whether anything is written.
@@ -412,11 +413,7 @@ impl<'a> Run<'a> {
                 store.put_blob(payload)?;
             }
         }
-        let Some(merged) = merged else { return Ok(()) };
-        store.put_blob(&merged.config)?;
-        let manifest =
-            ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
-        store.put_beside(Beside::Signatures, &group.subject, &manifest)
+        merged.map_or(Ok(()), |merged| put_merged(store, &group.subject, merged))
     }
 
     /// Reads a group back and verifies it. An error where something of ours is missing whose form could not be read, or
@@ -516,9 +513,9 @@ impl<'a> Run<'a> {
         let seen = self.look(store.as_ref(), place, group)?;
         if let (Some(number), Some(key)) = (number, seen.missing.first()) {
             if !settles {
-                return Err(read_back(group, key));
+                return Err(read_back(&group.subject.digest, &no_signature(key)));
             }
-            check_push_lost(group, key, number)?;
+            check_push_lost(&name(group), &no_signature(key), number)?;
             // What was read before is not to be merged into: somebody may have written since.
             let store = self.destinations.repository(&group.repository)?;
             let mut known = Group::default();
@@ -614,8 +611,16 @@ fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
     turns
 }
 
+/// Puts a merged `.sig`: its config, then the manifest. The payloads that it names were put before.
+pub(super) fn put_merged(store: &dyn Sink, subject: &Descriptor, merged: &Merged) -> Result<()> {
+    store.put_blob(&merged.config)?;
+    let manifest =
+        ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
+    store.put_beside(Beside::Signatures, subject, &manifest)
+}
+
 /// The `.sig` that stands at a digest, to be merged into. DESTINATION-BROKEN where it is named and not there.
-fn standing(store: &dyn Sink, subject: &Digest) -> Result<Option<(Descriptor, Vec<u8>)>> {
+pub(super) fn standing(store: &dyn Sink, subject: &Digest) -> Result<Option<(Descriptor, Vec<u8>)>> {
     let Some(standing) = store.beside(Beside::Signatures, subject)?.into_iter().next() else {
         return Ok(None);
     };
@@ -640,24 +645,28 @@ fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
     }
 }
 
-/// READ-BACK: every signature that was put comes back and verifies; this one does not.
-fn read_back(group: &SigGroup, missing: &Digest) -> Error {
-    Error::new(Check::ReadBack, group.subject.digest)
-        .detail(format!("no valid signature by {missing} came back"))
+/// `no valid signature by KEY`: what is missing.
+pub(super) fn no_signature(key: &Digest) -> String {
+    format!("no valid signature by {key}")
 }
 
-/// PUSH-LOST: every signature that was put is there after a settle time, in as many rounds as that may take.
-fn check_push_lost(group: &SigGroup, missing: &Digest, round: usize) -> Result<()> {
+/// READ-BACK: everything that was put comes back and verifies; what is missing does not.
+pub(super) fn read_back(subject: &Digest, missing: &str) -> Error {
+    Error::new(Check::ReadBack, subject).detail(format!("{missing} came back"))
+}
+
+/// PUSH-LOST: everything that was put is there after a settle time, in as many rounds as that may take.
+pub(super) fn check_push_lost(name: &str, missing: &str, round: usize) -> Result<()> {
     if round < limits::SETTLE_ROUNDS {
         return Ok(());
     }
-    Err(Error::new(Check::PushLost, name(group))
-        .detail(format!("no valid signature by {missing} came back, in {round} rounds"))
+    Err(Error::new(Check::PushLost, name)
+        .detail(format!("{missing} came back, in {round} rounds"))
         .detail("another writer wrote over it each time, or the registry does not keep it")
         .hint("run the same command again when nobody else signs this image"))
 }
 
 /// Whether an error lets its image go on: one that says that a request took too long ends it.
-fn is_no_timeout(error: &Error) -> bool {
+pub(super) fn is_no_timeout(error: &Error) -> bool {
     error.check() != Check::RegistryTimeout
 }

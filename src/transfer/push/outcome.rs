@@ -377,7 +377,7 @@ impl Shown {
 }
 
 /// SIG-CRASHES-COSIGN: no layer beside ours has a log annotation on which cosign 2 panics.
-fn check_sig_crashes_cosign(place: &str, layers: &Crashing) -> Result<()> {
+pub(in crate::transfer) fn check_sig_crashes_cosign(place: &str, layers: &Crashing) -> Result<()> {
     if layers.count == 0 {
         return Ok(());
     }

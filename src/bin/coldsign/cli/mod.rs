@@ -1,5 +1,6 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
+mod attach;
 mod attest;
 mod trip;
 
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use attach::{
+    AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
+};
 pub(crate) use attest::{VerifyAttestation, VerifyBlob};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
@@ -36,6 +40,18 @@ pub(crate) enum Command {
     VerifyBlob(VerifyBlob),
     /// Unite several responses to one request
     Combine(Combine),
+    /// Print the payload that another tool signs
+    Generate(Generate),
+    /// Put what another tool made beside an image
+    #[command(subcommand, subcommand_required = true)]
+    Attach(AttachWhat),
+    /// Take the signatures out of a response
+    Extract(Extract),
+    /// Print where cosign keeps what stands beside an image
+    Triangulate(Triangulate),
+    /// Print what stands beside an image
+    #[command(subcommand, subcommand_required = true)]
+    Download(DownloadWhat),
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
@@ -93,10 +109,12 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
     ("Attestations and blobs", &["verify-attestation", "verify-blob"]),
     ("Several signers", &["combine"]),
+    ("Signatures made elsewhere", &["generate", "attach", "extract"]),
+    ("What stands beside an image", &["triangulate", "download"]),
     ("Stock cosign", &["trusted-root"]),
 ];
 
