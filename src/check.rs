@@ -124,11 +124,13 @@ checks! {
         DocumentSorted "DOCUMENT-SORTED" Document "list is not sorted, or has an entry twice",
             "evidence and unseen are sorted, each entry once.";
         DocumentKind "DOCUMENT-KIND" Document "kind of item that this version does not know",
-            "kind is image.";
+            "kind is image, custom-payload, attestation or blob.";
         DocumentReference "DOCUMENT-REFERENCE" Document "identity or destination is not spelled as references are",
             "identity and destination are references in their one spelling; an identity has no digest, a destination has a tag or a digest.";
         DocumentItems "DOCUMENT-ITEMS" OverLimit "too many items, annotations or unknown members",
             "A request has 1 to 10,000 items with at most 256 annotations each, and at most 256 unknown members of optional.";
+        CustomPayload "CUSTOM-PAYLOAD" NotAllowed "bytes that other tools would take for an image signature's",
+            "A payload of another tool, and the content of a file, neither begin with `DSSEv1 ` nor are a JSON object with a member `critical`, in whatever letter case.";
         PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
             "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
         PredicateSyntax "PREDICATE-SYNTAX" Document "predicate is not a strict JSON object",
@@ -140,7 +142,7 @@ checks! {
     }
     "self-consistency" {
         ItemList "ITEM-LIST" Inconsistent "items are not those that follow from the images",
-            "Each image's items follow depth first from its evidence, numbered from 1 without a gap, equal ones once; images ascend by destination, identity, annotations.";
+            "Each image's items follow depth first from its evidence, numbered from 1 without a gap, equal ones once; images ascend by destination, identity, annotations; then come payloads, attestations and files, each in their order.";
         ItemUnseen "ITEM-UNSEEN" Inconsistent "children that are not carried are not the ones named unseen",
             "A child is listed in unseen exactly when its blob is absent.";
         ItemEvidence "ITEM-EVIDENCE" Inconsistent "evidence list is not what the manifests say",
@@ -149,6 +151,8 @@ checks! {
             "Rendering the payload again gives the same bytes.";
         ItemStatement "ITEM-STATEMENT" Inconsistent "statement is not the one that follows from the item",
             "Rendering the statement again gives the same bytes.";
+        ItemContent "ITEM-CONTENT" Inconsistent "file to sign is not of the size its item says",
+            "The content of a file to sign has the size that its item says.";
         ItemDestination "ITEM-DESTINATION" Inconsistent "destination names another digest than the item",
             "A destination by digest names the subject's digest; a destination by tag is named by one digest only.";
         ItemIdentity "ITEM-IDENTITY" Inconsistent "one tagged identity for unrelated images",

@@ -11,9 +11,8 @@ pub fn combine(first: Response, others: impl IntoIterator<Item = Response>) -> R
     for other in others {
         check_combine_request(&union, &other)?;
         for signer in other.signers() {
-            let payloads = signer.payloads().iter().map(|(place, signature)| (*place, signature.clone()));
-            let statements = signer.statements().iter().map(|(place, signature)| (*place, signature.clone()));
-            union.add(signer.key(), payloads, statements)?;
+            let signatures = signer.signatures().iter().map(|(place, signature)| (*place, signature.clone()));
+            union.add(signer.key(), signatures)?;
         }
     }
     Ok(union)

@@ -4,6 +4,7 @@
 //! exporter writes what it derives, the reader derives again and demands the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -12,27 +13,63 @@ use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Blobs};
-use crate::format::document::{self, Item, RequestDocument, annotations_value};
+use crate::format::attestation::{Predicate, PredicateType};
+use crate::format::beside::Beside;
+use crate::format::document::{self, BlobItem, Content, Item, RequestDocument, Signed, annotations_value};
 use crate::format::evidence::{
     Config, Descriptor, ImageManifest, Manifest, OCI_MANIFEST, check_evidence_platform, check_evidence_size,
 };
 use crate::format::json::canonical;
 use crate::format::layout::IndexBuilder;
 use crate::format::reference::{Destination, Identity, Repository, Target};
-use crate::format::{bundle, payload, signature, statement};
+use crate::format::{attestation, bundle, custom, payload, signature, statement};
+use crate::keys::sealed::Use;
 use crate::limits;
 
-/// What an exporter asks for: one image under one name.
+/// What an exporter asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// Images, each under one name.
+    pub images: Vec<ImageSpec>,
+    /// Files, each with what it is called.
+    pub files: Vec<(String, Content)>,
+    /// What the requester says.
+    pub note: Option<String>,
+}
+
+/// What is asked for of one image under one name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageSpec {
     /// Where the signature of the top manifest goes.
     pub destination: Destination,
-    /// What payloads call it, its children too.
-    pub identity: Identity,
-    /// What payloads and statements say of it, its children too.
-    pub annotations: BTreeMap<String, String>,
     /// The top manifest.
     pub subject: Descriptor,
+    /// What is to be signed.
+    pub what: What,
+}
+
+/// What is to be signed of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// Itself and its carried children.
+    Image {
+        /// What payloads call it, its children too.
+        identity: Identity,
+        /// What payloads and statements say of it, its children too.
+        annotations: BTreeMap<String, String>,
+    },
+    /// A payload that another tool made, put beside its top manifest.
+    CustomPayload {
+        /// The payload.
+        payload: Descriptor,
+    },
+    /// A statement about its top manifest.
+    Attestation {
+        /// What the predicate is.
+        predicate_type: PredicateType,
+        /// The predicate.
+        predicate: Descriptor,
+    },
 }
 
 /// A request and what was left out of it.
@@ -54,30 +91,31 @@ pub struct Request {
     images: Vec<Image>,
     evidence: Evidence,
     blobs: Blobs,
-    sigs: Vec<SigGroup>,
+    groups: Vec<SubjectGroup>,
     statements: Vec<StatementUnit>,
 }
 
-/// One image of a request.
+/// What a person named: an image to sign, to put a payload beside or to state something about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Index of its top item in [`Request::items`].
     pub first: usize,
-    /// Indexes of every item of its tree, shared ones too, depth first.
+    /// Indexes of every item of its tree, shared ones too, depth first; the top alone where not the image is signed.
     pub items: Vec<usize>,
 }
 
-/// The items whose signatures share a `.sig` manifest: one destination repository and one digest.
+/// The items whose signatures stand beside one manifest: one destination repository and one digest. They share a `.sig`
+/// manifest, and an `.att` manifest.
 #[derive(Clone, Debug)]
-pub struct SigGroup {
+pub struct SubjectGroup {
     /// The repository.
     pub repository: Repository,
-    /// The signed manifest.
+    /// The manifest.
     pub subject: Descriptor,
-    /// The lowest number of its items, signed or not.
-    pub lowest: u64,
     /// Its payloads, by lowest item number.
     pub payloads: Vec<PayloadUnit>,
+    /// Its attestations, by lowest item number: indexes in [`Request::statements`].
+    pub attestations: Vec<usize>,
 }
 
 /// The items of a group that share a payload, hence a layer for each key.
@@ -85,10 +123,12 @@ pub struct SigGroup {
 pub struct PayloadUnit {
     /// The payload.
     pub payload: Descriptor,
-    /// The lowest number of its items.
+    /// The lowest number of its items, signed or not.
     pub lowest: u64,
     /// Indexes of its items.
     pub items: Vec<usize>,
+    /// Whether another tool made it, so that nothing is known of what it says.
+    pub custom: bool,
 }
 
 /// The items that share a statement, hence a bundle for each key.
@@ -96,8 +136,10 @@ pub struct PayloadUnit {
 pub struct StatementUnit {
     /// The statement.
     pub statement: Descriptor,
-    /// The signed manifest.
+    /// The manifest that it is about.
     pub subject: Descriptor,
+    /// What its predicate is; `None` for the statement of an image signature.
+    pub attested: Option<PredicateType>,
     /// The lowest number of its items.
     pub lowest: u64,
     /// Indexes of its items.
@@ -106,19 +148,15 @@ pub struct StatementUnit {
 
 impl Request {
     /// Builds a request. `blobs` holds every carried manifest and config; a child whose manifest is not among them is
-    /// unseen. Blobs that no image reaches are left out.
-    pub fn build(
-        images: Vec<ImageSpec>,
-        blobs: BTreeMap<Digest, Vec<u8>>,
-        note: Option<String>,
-    ) -> Result<Built> {
+    /// unseen. It holds payloads, predicates and the content of files as well. Blobs that nothing reaches are left out.
+    pub fn build(asked: Asked, blobs: BTreeMap<Digest, Vec<u8>>) -> Result<Built> {
         let mut blobs: Blobs =
             blobs.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))).collect();
+        let Asked { mut images, files, note } = asked;
         if let Some(note) = &note {
             document::check_document_string(note, "note")?;
         }
-        let mut images = images;
-        images.sort_by_key(sort_key);
+        images.sort_by_key(SortKey::of);
         check_two_for_one_name(&images)?;
         let mut evidence = Evidence::parsed(images.iter().map(|image| &image.subject), &blobs);
         let mut items: Vec<Item> = Vec::new();
@@ -126,30 +164,30 @@ impl Request {
         let mut left_out = Vec::new();
         let mut rendered = Vec::new();
         for image in &images {
-            document::check_annotations(&image.annotations, &image.destination.to_string())?;
+            if let What::Image { annotations, .. } = &image.what {
+                document::check_annotations(annotations, &image.destination.to_string())?;
+            }
             let called = Called::of(image);
             for subject in evidence.derive(image, &blobs)? {
                 let sameness = Sameness::of(image, called, &subject);
                 if seen.contains(&sameness) {
-                    left_out.push(format!("{} as {}", sameness.destination, image.identity));
+                    left_out.push(format!("{} as {}", sameness.destination, image.what));
                     continue;
                 }
                 let number = u64::try_from(items.len() + 1).unwrap_or(u64::MAX);
-                let payload = payload::render(&image.identity, &subject.digest, &image.annotations);
-                let statement = statement::render(&subject.digest, &image.annotations);
-                let signed = (
-                    Descriptor::of(payload::MEDIA_TYPE, &payload),
-                    Descriptor::of(statement::MEDIA_TYPE, &statement),
-                );
-                rendered.extend([(signed.0.digest, payload), (signed.1.digest, statement)]);
+                let signed = image.render(&subject, &blobs, &mut rendered)?;
                 items.push(Item { number, ..evidence.item(image, subject, signed)? });
                 document::check_document_items(items.len(), limits::ITEMS, "items")?;
                 seen.insert(sameness);
             }
         }
-        document::check_document_items(items.len(), limits::ITEMS, "items")?;
+        let blob_items = number_files(files, items.len(), &mut left_out);
+        document::check_document_items(items.len() + blob_items.len(), limits::ITEMS, "items")?;
+        for blob in &blob_items {
+            document::check_blob_name(&blob.name, "name of a file")?;
+        }
         blobs.extend(rendered.into_iter().map(|(digest, bytes)| (digest, Bytes::from(bytes))));
-        let document = RequestDocument { items, note, unknown: Vec::new() };
+        let document = RequestDocument { items, blobs: blob_items, note, unknown: Vec::new() };
         let bytes = Bytes::from(document.render());
         let request = Self::of_document(document, bytes, blobs)?;
         Ok(Built { request, left_out })
@@ -165,21 +203,22 @@ impl Request {
         check_blob_missing(&document, &blobs)?;
         let mut evidence = Evidence::parsed(document.items.iter().map(|item| &item.subject), &blobs);
         let images = check_item_list(&document, &blobs, &mut evidence)?;
+        check_blob_list(&document)?;
         check_item_destination(&document)?;
         check_item_identity(&document, &images)?;
         in_order(document.items.par_iter().map(|item| {
             check_item_payload(item, &blobs)?;
             check_item_statement(item, &blobs)
         }))?;
+        in_order(document.blobs.par_iter().map(|blob| check_blob_content(blob, &blobs)))?;
         let mut wanted: HashSet<Digest> = HashSet::new();
-        for item in &document.items {
-            wanted.extend(item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]));
-        }
+        wanted.extend(document.items.iter().flat_map(Item::blobs));
+        wanted.extend(document.blobs.iter().filter_map(carried).map(|content| content.digest));
         blobs.retain(|digest, _| wanted.contains(digest));
         let digest = Digest::of(&bytes);
-        let sigs = group_payloads(&document.items);
         let statements = group_statements(&document.items);
-        let request = Self { document, bytes, digest, images, evidence, blobs, sigs, statements };
+        let groups = group_by_subject(&document.items, &statements);
+        let request = Self { document, bytes, digest, images, evidence, blobs, groups, statements };
         check_request_size(&request)?;
         Ok(request)
     }
@@ -208,22 +247,65 @@ impl Request {
         &self.document.unknown
     }
 
-    /// The items, by number.
+    /// What goes beside manifests, by number.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.document.items
     }
 
-    /// The images, in order.
+    /// The files to sign, by number; their indexes count on from those of the items.
+    #[must_use]
+    pub fn files(&self) -> &[BlobItem] {
+        &self.document.blobs
+    }
+
+    /// How many items there are, files too.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.document.items.len() + self.document.blobs.len()
+    }
+
+    /// How many items a key signs only with each use; those that no item needs are absent.
+    #[must_use]
+    pub fn uses(&self) -> BTreeMap<Use, usize> {
+        let kinds = self.document.items.iter().map(|item| match item.signed {
+            Signed::Image { .. } => Use::Image,
+            Signed::CustomPayload { .. } => Use::CustomPayload,
+            Signed::Attestation { .. } => Use::Attestation,
+        });
+        let mut uses = BTreeMap::new();
+        for kind in kinds.chain(self.document.blobs.iter().map(|_| Use::Blob)) {
+            *uses.entry(kind).or_default() += 1;
+        }
+        uses
+    }
+
+    /// What is named to be signed, put beside or stated about, in order: images first.
     #[must_use]
     pub fn images(&self) -> &[Image] {
         &self.images
     }
 
-    /// What share a `.sig` manifest, by lowest item number.
+    /// What stands beside one manifest each, by lowest item number.
     #[must_use]
-    pub fn sigs(&self) -> &[SigGroup] {
-        &self.sigs
+    pub fn groups(&self) -> &[SubjectGroup] {
+        &self.groups
+    }
+
+    /// The groups that have a `.sig`, by lowest item number with a payload, each with its index in
+    /// [`Request::groups`].
+    pub fn with_payloads(&self) -> impl Iterator<Item = (usize, &SubjectGroup)> {
+        // Items with payloads come before all others, so that the groups stand in this order.
+        self.groups.iter().enumerate().filter(|(_, group)| !group.payloads.is_empty())
+    }
+
+    /// The groups that have an `.att`, by lowest number of an attestation, each with its index in [`Request::groups`].
+    #[must_use]
+    pub fn with_attestations(&self) -> Vec<(usize, &SubjectGroup)> {
+        let groups = self.groups.iter().enumerate();
+        let mut groups: Vec<_> = groups.filter(|(_, group)| !group.attestations.is_empty()).collect();
+        groups.sort_by_key(|(_, group)| group.lowest_attestation(self));
+        groups
     }
 
     /// What share a bundle for each key, by lowest item number.
@@ -244,13 +326,13 @@ impl Request {
         self.evidence.config(digest)
     }
 
-    /// Evidence, a payload or a statement, as received.
+    /// Evidence, a payload, predicate, statement or file, as received.
     #[must_use]
     pub fn blob(&self, digest: &Digest) -> Option<&Bytes> {
         self.blobs.get(digest)
     }
 
-    /// Evidence, payloads and statements, by digest.
+    /// Evidence, payloads, predicates, statements and files, by digest.
     #[must_use]
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
@@ -315,27 +397,24 @@ impl Evidence {
     fn derive(&mut self, image: &ImageSpec, blobs: &Blobs) -> Result<Vec<Descriptor>> {
         self.visit(&image.subject, blobs, limits::INDEX_DEPTH)?;
         let order = self.node(&image.subject.digest)?.order.clone();
+        let of_top = !matches!(image.what, What::Image { .. });
         if !self.agreed.contains(&image.subject.digest) {
             self.check_evidence_descriptor(&order)?;
             self.agreed.insert(image.subject.digest);
         }
-        Ok(order)
+        Ok(if of_top { vec![image.subject.clone()] } else { order })
     }
 
     /// The item of a manifest of an image, its number left at 0; payload and statement are somebody else's to check.
-    fn item(&self, image: &ImageSpec, subject: Descriptor, signed: (Descriptor, Descriptor)) -> Result<Item> {
+    fn item(&self, image: &ImageSpec, subject: Descriptor, signed: Signed) -> Result<Item> {
         let node = self.node(&subject.digest)?;
-        let (payload, statement) = signed;
         Ok(Item {
             number: 0,
             destination: destination_of(image, &subject),
-            identity: image.identity.clone(),
-            annotations: image.annotations.clone(),
             evidence: node.evidence.iter().copied().collect(),
             unseen: node.unseen.iter().copied().collect(),
-            payload,
-            statement,
             subject,
+            signed,
         })
     }
 
@@ -487,15 +566,15 @@ fn check_rendered_size(bytes: &[u8], destination: &Destination) -> Result<()> {
 
 /// BLOB-MISSING: what the documents name is in the file, except what `unseen` names.
 fn check_blob_missing(document: &RequestDocument, blobs: &Blobs) -> Result<()> {
-    for item in &document.items {
-        let named = item.evidence.iter().chain([&item.payload.digest, &item.statement.digest]);
-        if let Some(digest) = named.into_iter().find(|digest| !blobs.contains_key(digest)) {
-            return Err(
-                Error::new(Check::BlobMissing, digest).detail(format!("item {} names it", item.number))
-            );
+    let of_items =
+        document.items.iter().flat_map(|item| item.blobs().map(move |digest| (item.number, *digest)));
+    let of_files = document.blobs.iter().filter_map(|blob| Some((blob.number, carried(blob)?.digest)));
+    match of_items.chain(of_files).find(|(_, digest)| !blobs.contains_key(digest)) {
+        Some((number, digest)) => {
+            Err(Error::new(Check::BlobMissing, digest).detail(format!("item {number} names it")))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// ITEM-LIST, ITEM-UNSEEN, ITEM-EVIDENCE: the items are those that follow from the images, in order; an item that the
@@ -507,15 +586,16 @@ fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evi
     let mut next = 0;
     while let Some(top) = document.items.get(next) {
         let wrong = |item: &Item| Error::new(Check::ItemList, format!("item {}", item.number));
-        let image = ImageSpec {
-            destination: top.destination.clone(),
-            identity: top.identity.clone(),
-            annotations: top.annotations.clone(),
-            subject: top.subject.clone(),
-        };
-        let key = sort_key(&image);
+        let image = ImageSpec::of(top);
+        let key = SortKey::of(&image);
         if previous.as_ref().is_some_and(|previous| *previous >= key) {
-            return Err(wrong(top).detail("images ascend by destination, identity, annotations"));
+            return Err(wrong(top).detail(match image.what {
+                What::Image { .. } => "images ascend by destination, identity, annotations, before all else",
+                What::CustomPayload { .. } => "payloads ascend by destination and digest, after images",
+                What::Attestation { .. } => {
+                    "attestations ascend by destination, type and digest of the predicate, after payloads"
+                }
+            }));
         }
         let mut entry = Image { first: next, items: Vec::new() };
         let called = Called::of(&image);
@@ -530,7 +610,7 @@ fn check_item_list(document: &RequestDocument, blobs: &Blobs, evidence: &mut Evi
                 let missing = Error::new(Check::ItemList, format!("item {number}"));
                 return Err(missing.detail("it follows from the image, and is not in the document"));
             };
-            let signed = (item.payload.clone(), item.statement.clone());
+            let signed = image.signed_as(&item.signed);
             let derived = Item { number, ..evidence.item(&image, subject, signed)? };
             check_item_unseen(item, &derived)?;
             check_item_evidence(item, &derived)?;
@@ -567,24 +647,126 @@ fn check_item_evidence(item: &Item, derived: &Item) -> Result<()> {
     Err(Error::new(Check::ItemEvidence, format!("item {}", item.number)))
 }
 
-/// ITEM-PAYLOAD: the payload that is signed is the one that we render.
+/// ITEM-PAYLOAD: the payload that is signed is the one that we render. One that another tool made is of its descriptor's
+/// size, and nobody would take it for anything else (CUSTOM-PAYLOAD).
 fn check_item_payload(item: &Item, blobs: &Blobs) -> Result<()> {
-    let rendered = payload::render(&item.identity, &item.subject.digest, &item.annotations);
-    check_rendered_size(&rendered, &item.destination)?;
-    if is_rendered(&item.payload, payload::MEDIA_TYPE, &rendered, blobs) {
-        return Ok(());
+    let wrong = || Error::new(Check::ItemPayload, format!("item {}", item.number));
+    match &item.signed {
+        Signed::Image { identity, annotations, payload, .. } => {
+            let rendered = payload::render(identity, &item.subject.digest, annotations);
+            check_rendered_size(&rendered, &item.destination)?;
+            is_rendered(payload, payload::MEDIA_TYPE, &rendered, blobs).then_some(()).ok_or_else(wrong)
+        }
+        Signed::CustomPayload { payload } => {
+            let bytes = blobs.get(&payload.digest).map(Bytes::as_ref).unwrap_or_default();
+            check_rendered_size(bytes, &item.destination)?;
+            if !is_rendered(payload, payload::MEDIA_TYPE, bytes, blobs) {
+                return Err(wrong().detail("its size is another"));
+            }
+            custom::check_custom_payload(bytes).map_err(|error| error.within(format!("item {}", item.number)))
+        }
+        Signed::Attestation { .. } => Ok(()),
     }
-    Err(Error::new(Check::ItemPayload, format!("item {}", item.number)))
 }
 
 /// ITEM-STATEMENT: the statement that is signed is the one that we render.
 fn check_item_statement(item: &Item, blobs: &Blobs) -> Result<()> {
-    let rendered = statement::render(&item.subject.digest, &item.annotations);
+    let (rendered, statement) = match &item.signed {
+        Signed::Image { annotations, statement, .. } => {
+            (statement::render(&item.subject.digest, annotations), statement)
+        }
+        Signed::Attestation { predicate_type, predicate, statement } => {
+            let within = |error: Error| error.within(format!("item {}", item.number));
+            let bytes = blobs.get(&predicate.digest).cloned().unwrap_or_default();
+            if Descriptor::of(&predicate.media_type, &bytes) != *predicate {
+                return Err(within(
+                    Error::new(Check::ItemStatement, "predicate").detail("its size is another"),
+                ));
+            }
+            let bytes = Predicate::parse(bytes.clone()).map_err(within)?;
+            (attested(&item.destination, &item.subject, predicate_type, &bytes), statement)
+        }
+        Signed::CustomPayload { .. } => return Ok(()),
+    };
     check_rendered_size(&rendered, &item.destination)?;
-    if is_rendered(&item.statement, statement::MEDIA_TYPE, &rendered, blobs) {
+    if is_rendered(statement, statement::MEDIA_TYPE, &rendered, blobs) {
         return Ok(());
     }
     Err(Error::new(Check::ItemStatement, format!("item {}", item.number)))
+}
+
+/// The statement of an attestation: its subject is called by its repository, as cosign calls it.
+fn attested(
+    destination: &Destination,
+    subject: &Descriptor,
+    predicate_type: &PredicateType,
+    predicate: &Predicate,
+) -> Vec<u8> {
+    let name = destination.repository().to_string();
+    attestation::render_statement(&name, &subject.digest, predicate_type, predicate)
+}
+
+/// ITEM-LIST: files follow the items, by name and digest, and no digest stands twice.
+fn check_blob_list(document: &RequestDocument) -> Result<()> {
+    let mut previous = None;
+    let mut digests = HashSet::new();
+    for (blob, number) in document.blobs.iter().zip(document.items.len() + 1..) {
+        let wrong = || Error::new(Check::ItemList, format!("item {}", blob.number));
+        if u64::try_from(number) != Ok(blob.number) {
+            return Err(wrong().detail("numbers count from 1 without a gap"));
+        }
+        let key = (&blob.name, blob.content.digest());
+        if previous.replace(key).is_some_and(|previous| previous >= key) {
+            return Err(wrong().detail("files ascend by name and digest"));
+        }
+        if !digests.insert(key.1) {
+            return Err(wrong().detail("an item before it is of the same file"));
+        }
+    }
+    Ok(())
+}
+
+/// ITEM-CONTENT: a file that is carried is of its descriptor's size, and nobody would take it for a signature's payload
+/// (CUSTOM-PAYLOAD).
+fn check_blob_content(blob: &BlobItem, blobs: &Blobs) -> Result<()> {
+    let Some(content) = carried(blob) else { return Ok(()) };
+    let bytes = blobs.get(&content.digest).map(Bytes::as_ref).unwrap_or_default();
+    let place = || format!("item {}", blob.number);
+    if Descriptor::of(&content.media_type, bytes) != *content {
+        return Err(Error::new(Check::ItemContent, place()));
+    }
+    custom::check_custom_payload(bytes).map_err(|error| error.within(place()))
+}
+
+/// The content of a file, where the request carries it.
+fn carried(blob: &BlobItem) -> Option<&Descriptor> {
+    match &blob.content {
+        Content::Carried(content) => Some(content),
+        Content::Hash(_) => None,
+    }
+}
+
+/// The files in order, each once, numbered on from the items. Of one that stands more than once a carried one stays,
+/// else the one whose name comes first.
+fn number_files(files: Vec<(String, Content)>, items: usize, left_out: &mut Vec<String>) -> Vec<BlobItem> {
+    let mut files = files;
+    files
+        .sort_by_key(|(name, content)| (matches!(content, Content::Hash(_)), name.clone(), content.digest()));
+    let mut seen = HashSet::new();
+    files.retain(|(name, content)| {
+        let new = seen.insert(content.digest());
+        if !new {
+            left_out.push(name.clone());
+        }
+        new
+    });
+    files.sort_by_key(|(name, content)| (name.clone(), content.digest()));
+    let numbered = files.into_iter().zip(items + 1..).map(|((name, content), number)| BlobItem {
+        number: u64::try_from(number).unwrap_or(u64::MAX),
+        name,
+        content,
+    });
+    numbered.collect()
 }
 
 /// Whether a descriptor is that of these bytes, and the bytes are those of the file.
@@ -633,7 +815,7 @@ fn check_item_identity(document: &RequestDocument, images: &[Image]) -> Result<(
     let digest = |place: &usize| document.items.get(*place).map(|item| item.subject.digest);
     let mut trees: BTreeMap<(String, &str), Vec<HashSet<Digest>>> = BTreeMap::new();
     for image in images {
-        let Some(identity) = document.items.get(image.first).map(|top| &top.identity) else { continue };
+        let Some(identity) = document.items.get(image.first).and_then(Item::identity) else { continue };
         if let Some(tag) = identity.tag() {
             let tree = image.items.iter().filter_map(digest).collect();
             trees.entry((identity.repository().place(), tag)).or_default().push(tree);
@@ -666,12 +848,12 @@ fn check_request_size(request: &Request) -> Result<()> {
     for item in request.items() {
         index.item(item.number, &item.destination, &item.subject);
     }
-    if let Some(group) =
-        request.sigs.iter().find(|group| group.payloads.len() * limits::KEYS > limits::SIG_LAYERS)
-    {
-        return refuse("layers of one .sig", group.payloads.len() * limits::KEYS, 1000);
+    let most = |group: &SubjectGroup| group.payloads.len().max(group.attestations.len()) * limits::KEYS;
+    if let Some(most) = request.groups.iter().map(most).find(|most| *most > limits::SIG_LAYERS) {
+        return refuse("layers of one .sig or .att", most, 1000);
     }
-    let rendered = request.sigs.par_iter().map(|group| {
+    let with_payloads: Vec<&SubjectGroup> = request.with_payloads().map(|(_, group)| group).collect();
+    let rendered = with_payloads.par_iter().map(|group| {
         let layer = |unit: &PayloadUnit| signature::Layer {
             payload: unit.payload.clone(),
             signature: largest.clone(),
@@ -681,20 +863,50 @@ fn check_request_size(request: &Request) -> Result<()> {
         let size = member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
         (size, Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) })
     });
-    for (group, (size, manifest)) in request.sigs.iter().zip(rendered.collect::<Vec<_>>()) {
+    for (group, (size, manifest)) in with_payloads.iter().zip(rendered.collect::<Vec<_>>()) {
         total += size;
         blobs += 2;
-        index.sig(&manifest, (&group.repository, &group.subject.digest), group.lowest, group.lowest == 1);
+        index.beside(&manifest, group.place(), Beside::Signatures, group.lowest_payload(), false);
+    }
+    for (_, group) in request.with_attestations() {
+        let units = || group.attestations.iter().filter_map(|place| request.statements.get(*place));
+        let layers: Vec<attestation::Layer> = units()
+            .filter_map(|unit| {
+                let statement = request.blobs.get(&unit.statement.digest)?;
+                let envelope = attestation::render_envelope(statement, &largest);
+                Some(attestation::Layer::of(&envelope, unit.attested.clone()?))
+            })
+            .collect();
+        let sizes = || layers.iter().map(|layer| usize::try_from(layer.envelope.size).unwrap_or(usize::MAX));
+        if let Some(most) = sizes().max().filter(|most| *most > limits::MANIFEST) {
+            return refuse("bytes of one envelope", most, 4 * limits::MIB);
+        }
+        let once = attestation::render(&layers);
+        total += limits::KEYS * sizes().map(member).sum::<usize>();
+        total += member(once.manifest.len() * limits::KEYS) + member(once.config.len() * limits::KEYS);
+        blobs += 2 + limits::KEYS * layers.len();
+        let manifest = Descriptor { size: limits::INTEGER, ..Descriptor::of(OCI_MANIFEST, &once.manifest) };
+        index.beside(
+            &manifest,
+            group.place(),
+            Beside::Attestations,
+            group.lowest_attestation(request),
+            false,
+        );
     }
     let once = index.size();
+    for file in request.files() {
+        let bundle = bundle::render_message(&file.content.digest(), &request.digest, &largest);
+        let manifest = bundle::render_artifact(&Descriptor::of(bundle::MEDIA_TYPE, &bundle));
+        total += limits::KEYS * (member(bundle.len()) + member(manifest.len()));
+        blobs += limits::KEYS * 2;
+        let manifest = Descriptor::of(OCI_MANIFEST, &manifest);
+        index.referrer(&manifest, &file.content.digest(), &request.digest, file.number);
+    }
     let rendered = request.statements.par_iter().map(|unit| {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
         let bundle = bundle::render(statement, &request.digest, &largest);
-        let referrer = bundle::render_referrer(
-            &Descriptor::of(bundle::MEDIA_TYPE, &bundle),
-            &unit.subject,
-            statement::PREDICATE_TYPE,
-        );
+        let referrer = unit.render_referrer(&bundle);
         (bundle.len(), Descriptor::of(OCI_MANIFEST, &referrer))
     });
     for (unit, (bundle, referrer)) in request.statements.iter().zip(rendered.collect::<Vec<_>>()) {
@@ -738,28 +950,39 @@ const INDEX_FRAME: usize = 256;
 /// Bytes of a file besides what is counted: `oci-layout`, empty config, request manifest, the end.
 const ARCHIVE_FRAME: usize = 8192;
 
-fn group_payloads(items: &[Item]) -> Vec<SigGroup> {
-    let mut groups: Vec<SigGroup> = Vec::new();
+fn group_by_subject(items: &[Item], statements: &[StatementUnit]) -> Vec<SubjectGroup> {
+    let mut groups: Vec<SubjectGroup> = Vec::new();
     let mut places: HashMap<(Repository, Digest), usize> = HashMap::new();
     let mut units: HashMap<(usize, Digest), usize> = HashMap::new();
+    let of_statement: HashMap<Digest, usize> =
+        statements.iter().enumerate().map(|(place, unit)| (unit.statement.digest, place)).collect();
     for (index, item) in items.iter().enumerate() {
         let repository = item.destination.repository();
         let place = *places.entry((repository.clone(), item.subject.digest)).or_insert_with(|| {
             let (repository, subject) = (repository.clone(), item.subject.clone());
-            groups.push(SigGroup { repository, subject, lowest: item.number, payloads: Vec::new() });
+            groups.push(SubjectGroup { repository, subject, payloads: Vec::new(), attestations: Vec::new() });
             groups.len() - 1
         });
         let Some(group) = groups.get_mut(place) else { continue };
-        let unit = *units.entry((place, item.payload.digest)).or_insert_with(|| {
-            group.payloads.push(PayloadUnit {
-                payload: item.payload.clone(),
-                lowest: item.number,
-                items: Vec::new(),
+        if let Some(payload) = item.payload() {
+            let unit = *units.entry((place, payload.digest)).or_insert_with(|| {
+                group.payloads.push(PayloadUnit {
+                    payload: payload.clone(),
+                    lowest: item.number,
+                    items: Vec::new(),
+                    custom: matches!(item.signed, Signed::CustomPayload { .. }),
+                });
+                group.payloads.len() - 1
             });
-            group.payloads.len() - 1
-        });
-        if let Some(unit) = group.payloads.get_mut(unit) {
-            unit.items.push(index);
+            if let Some(unit) = group.payloads.get_mut(unit) {
+                unit.items.push(index);
+            }
+        }
+        if let Signed::Attestation { statement, .. } = &item.signed
+            && let Some(place) = of_statement.get(&statement.digest)
+            && !group.attestations.contains(place)
+        {
+            group.attestations.push(*place);
         }
     }
     groups
@@ -769,9 +992,20 @@ fn group_statements(items: &[Item]) -> Vec<StatementUnit> {
     let mut units: Vec<StatementUnit> = Vec::new();
     let mut places: HashMap<Digest, usize> = HashMap::new();
     for (index, item) in items.iter().enumerate() {
-        let place = *places.entry(item.statement.digest).or_insert_with(|| {
-            let (statement, subject) = (item.statement.clone(), item.subject.clone());
-            units.push(StatementUnit { statement, subject, lowest: item.number, items: Vec::new() });
+        let Some(statement) = item.statement() else { continue };
+        let place = *places.entry(statement.digest).or_insert_with(|| {
+            let (statement, subject) = (statement.clone(), item.subject.clone());
+            let attested = match &item.signed {
+                Signed::Attestation { predicate_type, .. } => Some(predicate_type.clone()),
+                _ => None,
+            };
+            units.push(StatementUnit {
+                statement,
+                subject,
+                attested,
+                lowest: item.number,
+                items: Vec::new(),
+            });
             units.len() - 1
         });
         if let Some(unit) = units.get_mut(place) {
@@ -781,13 +1015,158 @@ fn group_statements(items: &[Item]) -> Vec<StatementUnit> {
     units
 }
 
-/// Destination, identity, annotations: what images are ordered by, bytewise.
-fn sort_key(image: &ImageSpec) -> (String, String, Vec<u8>) {
-    (
-        image.destination.to_string(),
-        image.identity.to_string(),
-        canonical(&annotations_value(&image.annotations)),
-    )
+impl SubjectGroup {
+    /// Its repository and digest.
+    #[must_use]
+    pub fn place(&self) -> (&Repository, &Digest) {
+        (&self.repository, &self.subject.digest)
+    }
+
+    /// The lowest number of an item with a payload, signed or not; 0 where there is none.
+    #[must_use]
+    pub fn lowest_payload(&self) -> u64 {
+        self.payloads.first().map_or(0, |unit| unit.lowest)
+    }
+
+    /// The lowest number of an attestation, signed or not; 0 where there is none.
+    #[must_use]
+    pub fn lowest_attestation(&self, request: &Request) -> u64 {
+        let first = self.attestations.first().and_then(|place| request.statements.get(*place));
+        first.map_or(0, |unit| unit.lowest)
+    }
+}
+
+impl StatementUnit {
+    /// The manifest that attaches a bundle of this statement to its subject.
+    #[must_use]
+    pub fn render_referrer(&self, bundle: &[u8]) -> Bytes {
+        let predicate_type = self.attested.as_ref().map_or(statement::PREDICATE_TYPE, PredicateType::uri);
+        let bundle = Descriptor::of(bundle::MEDIA_TYPE, bundle);
+        bundle::render_referrer(&bundle, &self.subject, predicate_type)
+    }
+}
+
+impl ImageSpec {
+    /// An image to sign.
+    #[must_use]
+    pub fn image(
+        destination: Destination,
+        identity: Identity,
+        annotations: BTreeMap<String, String>,
+        subject: Descriptor,
+    ) -> Self {
+        Self { destination, subject, what: What::Image { identity, annotations } }
+    }
+
+    /// What an item asks for, as the top of what a person named.
+    fn of(top: &Item) -> Self {
+        let what = match &top.signed {
+            Signed::Image { identity, annotations, .. } => {
+                What::Image { identity: identity.clone(), annotations: annotations.clone() }
+            }
+            Signed::CustomPayload { payload } => What::CustomPayload { payload: payload.clone() },
+            Signed::Attestation { predicate_type, predicate, .. } => {
+                What::Attestation { predicate_type: predicate_type.clone(), predicate: predicate.clone() }
+            }
+        };
+        Self { destination: top.destination.clone(), subject: top.subject.clone(), what }
+    }
+
+    /// What is signed of one of its manifests; what has to be in the file for that goes to `rendered`.
+    fn render(
+        &self,
+        subject: &Descriptor,
+        blobs: &Blobs,
+        rendered: &mut Vec<(Digest, Vec<u8>)>,
+    ) -> Result<Signed> {
+        let mut put = |media_type: &str, bytes: Vec<u8>| {
+            let descriptor = Descriptor::of(media_type, &bytes);
+            rendered.push((descriptor.digest, bytes));
+            descriptor
+        };
+        Ok(match &self.what {
+            What::Image { identity, annotations } => Signed::Image {
+                identity: identity.clone(),
+                annotations: annotations.clone(),
+                payload: put(payload::MEDIA_TYPE, payload::render(identity, &subject.digest, annotations)),
+                statement: put(statement::MEDIA_TYPE, statement::render(&subject.digest, annotations)),
+            },
+            What::CustomPayload { payload } => Signed::CustomPayload { payload: payload.clone() },
+            What::Attestation { predicate_type, predicate } => {
+                let bytes = blobs.get(&predicate.digest);
+                let bytes = bytes.ok_or_else(|| Error::new(Check::BlobMissing, predicate.digest))?;
+                let bytes = Predicate::parse(bytes.clone())?;
+                let statement = attested(&self.destination, subject, predicate_type, &bytes);
+                Signed::Attestation {
+                    predicate_type: predicate_type.clone(),
+                    predicate: predicate.clone(),
+                    statement: put(statement::MEDIA_TYPE, statement),
+                }
+            }
+        })
+    }
+
+    /// What is signed of an item of it: as the item says where that is checked elsewhere (payload, statement), else as
+    /// the top says.
+    fn signed_as(&self, item: &Signed) -> Signed {
+        match (&self.what, item) {
+            (What::Image { identity, annotations }, Signed::Image { payload, statement, .. }) => {
+                Signed::Image {
+                    identity: identity.clone(),
+                    annotations: annotations.clone(),
+                    payload: payload.clone(),
+                    statement: statement.clone(),
+                }
+            }
+            _ => item.clone(),
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { identity, .. } => identity.fmt(f),
+            Self::CustomPayload { .. } => f.write_str("a payload of another tool"),
+            Self::Attestation { predicate_type, .. } => predicate_type.fmt(f),
+        }
+    }
+}
+
+/// What images are ordered by, bytewise: kind and destination, then what tells them apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct SortKey {
+    kind: u8,
+    destination: String,
+    own: OwnKey,
+}
+
+/// What tells images of one kind and destination apart: identity and annotations, the digest of the payload, type and
+/// digest of the predicate.
+type OwnKey = (String, Vec<u8>);
+
+impl SortKey {
+    fn of(image: &ImageSpec) -> Self {
+        let destination = image.destination.to_string();
+        let kind = match image.what {
+            What::Image { .. } => 0,
+            What::CustomPayload { .. } => 1,
+            What::Attestation { .. } => 2,
+        };
+        Self { kind, destination, own: own_key(&image.what) }
+    }
+}
+
+fn own_key(what: &What) -> OwnKey {
+    match what {
+        What::Image { identity, annotations } => {
+            (identity.to_string(), canonical(&annotations_value(annotations)))
+        }
+        What::CustomPayload { payload } => (String::new(), payload.digest.hex().into_bytes()),
+        What::Attestation { predicate_type, predicate } => {
+            (predicate_type.to_string(), predicate.digest.hex().into_bytes())
+        }
+    }
 }
 
 /// Where a manifest of an image goes: the image's own destination, or a digest beside it.
@@ -798,15 +1177,15 @@ fn destination_of(image: &ImageSpec, subject: &Descriptor) -> Destination {
     Destination::by_digest(image.destination.repository().clone(), subject.digest)
 }
 
-/// What an image and its children are called: a digest of identity and annotations.
+/// What an image and its children are called, or what is said of it: a digest of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Called(Digest);
 
 impl Called {
     fn of(image: &ImageSpec) -> Self {
-        let (_, identity, annotations) = sort_key(image);
-        // No identity holds a line feed.
-        Self(Digest::of(&[identity.as_bytes(), b"\n", annotations.as_slice()].concat()))
+        let SortKey { kind, own: (first, second), .. } = SortKey::of(image);
+        // Neither an identity nor a type holds a line feed.
+        Self(Digest::of(&[&[kind], first.as_bytes(), b"\n", second.as_slice()].concat()))
     }
 }
 

@@ -14,15 +14,16 @@ use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Archive, Blobs};
-use crate::format::document::{self, ResponseDocument};
+use crate::format::beside::Beside;
+use crate::format::document::{self, Content, ResponseDocument};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::layout::{self, Entry, IndexBuilder};
 use crate::format::signature::{self, Layer};
-use crate::format::{bundle, envelope, statement};
+use crate::format::{attestation, bundle, envelope, statement};
 use crate::keys::public::PublicKey;
 use crate::limits;
-use crate::request::{Request, SigGroup};
-use crate::verify::{Known, VerifiedSignature};
+use crate::request::{PayloadUnit, Request, SubjectGroup};
+use crate::verify::{Form, Known, Message, VerifiedSignature};
 
 /// A request and the signatures over it, none or more. Every signature verifies by a key that the file names; which
 /// keys a person trusts is another question.
@@ -36,12 +37,19 @@ pub struct Response {
 #[derive(Debug)]
 pub struct Signer {
     key: PublicKey,
-    payloads: BTreeMap<PayloadPlace, VerifiedSignature>,
-    statements: BTreeMap<usize, VerifiedSignature>,
+    signatures: BTreeMap<Place, VerifiedSignature>,
 }
 
-/// Where a payload's signature stands: index in [`Request::sigs`], index in [`SigGroup::payloads`].
-pub type PayloadPlace = (usize, usize);
+/// What one signature is over, each kind in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// A payload: index in [`Request::groups`], index in [`SubjectGroup::payloads`].
+    Payload(usize, usize),
+    /// A statement, by index in [`Request::statements`].
+    Statement(usize),
+    /// A file, by index in [`Request::files`].
+    File(usize),
+}
 
 /// The bytes of a request or response, blob by blob; nothing is copied until it is written.
 #[derive(Debug)]
@@ -93,30 +101,83 @@ impl Signer {
         &self.key
     }
 
-    /// Its signatures over payloads.
+    /// Its signatures, by what they are over.
     #[must_use]
-    pub fn payloads(&self) -> &BTreeMap<PayloadPlace, VerifiedSignature> {
-        &self.payloads
+    pub fn signatures(&self) -> &BTreeMap<Place, VerifiedSignature> {
+        &self.signatures
     }
 
-    /// Its signatures over statements, by index in [`Request::statements`].
+    /// Its signature over a payload, a statement or a file.
     #[must_use]
-    pub fn statements(&self) -> &BTreeMap<usize, VerifiedSignature> {
-        &self.statements
+    pub fn signature(&self, place: Place) -> Option<&VerifiedSignature> {
+        self.signatures.get(&place)
     }
 
-    /// Indexes of the items that it signed in the form of `.sig`.
+    /// Indexes of the items that it signed in places of which this holds; those of files count on from the items.
     #[must_use]
-    pub fn items_with_payload(&self, request: &Request) -> BTreeSet<usize> {
-        let unit = |(group, unit): &PayloadPlace| request.sigs().get(*group)?.payloads.get(*unit);
-        self.payloads.keys().filter_map(unit).flat_map(|unit| unit.items.iter().copied()).collect()
+    pub fn items(&self, request: &Request, counts: impl Fn(Place) -> bool) -> BTreeSet<usize> {
+        let places = self.signatures.keys().filter(|place| counts(**place));
+        places.flat_map(|place| place.items(request)).collect()
+    }
+}
+
+impl Place {
+    /// Every place of a request, in order.
+    pub fn all(request: &Request) -> impl Iterator<Item = Self> + '_ {
+        let payloads = request.groups().iter().enumerate().flat_map(|(group, beside)| {
+            (0..beside.payloads.len()).map(move |unit| Self::Payload(group, unit))
+        });
+        let statements = (0..request.statements().len()).map(Self::Statement);
+        payloads.chain(statements).chain((0..request.files().len()).map(Self::File))
     }
 
-    /// Indexes of the items that it signed in the form of bundles.
+    /// What a signature of an image is one of, in one form or the other; `None` for a place that has one form only:
+    /// payloads of other tools, attestations and files.
     #[must_use]
-    pub fn items_with_statement(&self, request: &Request) -> BTreeSet<usize> {
-        let unit = |place: &usize| request.statements().get(*place);
-        self.statements.keys().filter_map(unit).flat_map(|unit| unit.items.iter().copied()).collect()
+    pub fn form(self, request: &Request) -> Option<Form> {
+        match self {
+            Self::Payload(..) => self.unit(request).filter(|unit| !unit.custom).map(|_| Form::Sig),
+            Self::Statement(place) => {
+                request.statements().get(place).filter(|unit| unit.attested.is_none()).map(|_| Form::Bundle)
+            }
+            Self::File(_) => None,
+        }
+    }
+
+    /// Indexes of the items that a signature here is of; those of files count on from the items.
+    #[must_use]
+    pub fn items(self, request: &Request) -> Vec<usize> {
+        match self {
+            Self::Payload(..) => self.unit(request).map(|unit| unit.items.clone()),
+            Self::Statement(place) => request.statements().get(place).map(|unit| unit.items.clone()),
+            Self::File(place) => Some(vec![request.items().len() + place]),
+        }
+        .unwrap_or_default()
+    }
+
+    /// What a signature here is over: a payload, the PAE of a statement, the content of a file or its hash alone.
+    #[must_use]
+    pub fn message(self, request: &Request) -> Option<Message> {
+        match self {
+            Self::Payload(..) => {
+                request.blob(&self.unit(request)?.payload.digest).cloned().map(Message::Bytes)
+            }
+            Self::Statement(place) => {
+                let statement = request.blob(&request.statements().get(place)?.statement.digest)?;
+                Some(Message::Bytes(envelope::pae(statement::MEDIA_TYPE, statement).into()))
+            }
+            Self::File(place) => match &request.files().get(place)?.content {
+                Content::Carried(content) => request.blob(&content.digest).cloned().map(Message::Bytes),
+                Content::Hash(digest) => Some(Message::Hash(*digest)),
+            },
+        }
+    }
+
+    fn unit(self, request: &Request) -> Option<&PayloadUnit> {
+        match self {
+            Self::Payload(group, unit) => request.groups().get(group)?.payloads.get(unit),
+            Self::Statement(_) | Self::File(_) => None,
+        }
     }
 }
 
@@ -182,92 +243,87 @@ impl Response {
     #[must_use]
     pub fn layers(&self, group: usize) -> Vec<Layer> {
         let payloads =
-            self.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
-        let layers = payloads.iter().enumerate().flat_map(|(place, unit)| {
+            self.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+        let layers = payloads.iter().enumerate().flat_map(|(unit, of)| {
             let signatures =
-                self.signers.values().filter_map(move |signer| signer.payloads.get(&(group, place)));
+                self.signers.values().filter_map(move |signer| signer.signature(Place::Payload(group, unit)));
             signatures.map(|signature| Layer {
-                payload: unit.payload.clone(),
+                payload: of.payload.clone(),
                 signature: signature.as_bytes().to_vec(),
             })
         });
         layers.collect()
     }
 
+    /// The attestation of a statement by a key as it stands in an `.att`: the envelope, and the layer that names it.
+    /// `None` where the key did not sign it, or where it is the statement of an image signature.
+    #[must_use]
+    pub fn attestation(&self, place: usize, key_id: &Digest) -> Option<(Bytes, attestation::Layer)> {
+        let signature = self.signers.get(key_id)?.signature(Place::Statement(place))?;
+        let unit = self.request.statements().get(place)?;
+        let statement = self.request.blob(&unit.statement.digest)?;
+        let envelope = attestation::render_envelope(statement, signature.as_bytes());
+        let layer = attestation::Layer::of(&envelope, unit.attested.clone()?);
+        Some((envelope, layer))
+    }
+
     /// The bundle of a statement by a key, and its referrer manifest; `None` where the key did not sign it.
     #[must_use]
     pub fn bundle(&self, place: usize, key_id: &Digest) -> Option<(Bytes, Bytes)> {
-        let signature = self.signers.get(key_id)?.statements.get(&place)?;
+        let signature = self.signers.get(key_id)?.signature(Place::Statement(place))?;
         let unit = self.request.statements().get(place)?;
         let statement = self.request.blob(&unit.statement.digest)?;
         let bundle = bundle::render(statement, key_id, signature.as_bytes());
-        let referrer = bundle::render_referrer(
-            &Descriptor::of(bundle::MEDIA_TYPE, &bundle),
-            &unit.subject,
-            statement::PREDICATE_TYPE,
-        );
+        let referrer = unit.render_referrer(&bundle);
         Some((bundle, referrer))
+    }
+
+    /// The bundle of a file by a key; `None` where the key did not sign it.
+    #[must_use]
+    pub fn file_bundle(&self, place: usize, key_id: &Digest) -> Option<Bytes> {
+        let signature = self.signers.get(key_id)?.signature(Place::File(place))?;
+        let digest = self.request.files().get(place)?.content.digest();
+        Some(bundle::render_message(&digest, key_id, signature.as_bytes()))
     }
 
     /// Every signature, as [`crate::verify::Verifier`] knows them.
     #[must_use]
     pub fn known(&self) -> Known {
-        let mut known = Known::new();
-        for signer in self.signers.values() {
+        let of = |signer: &Signer| {
             let id = signer.key.id();
-            for ((group, unit), signature) in &signer.payloads {
-                if let Some(unit) =
-                    self.request.sigs().get(*group).and_then(|group| group.payloads.get(*unit))
-                {
-                    known.insert((id, unit.payload.digest, signature.as_bytes().into()));
-                }
-            }
-            for (place, signature) in &signer.statements {
-                if let Some(message) = self.statement_message(*place) {
-                    known.insert((id, Digest::of(&message), signature.as_bytes().into()));
-                }
-            }
-        }
-        known
-    }
-
-    /// What a signature in the form of `.sig` is over: the payload.
-    #[must_use]
-    pub fn payload_message(&self, (group, unit): PayloadPlace) -> Option<&Bytes> {
-        let unit = self.request.sigs().get(group)?.payloads.get(unit)?;
-        self.request.blob(&unit.payload.digest)
-    }
-
-    /// What a signature in the form of a bundle is over: the PAE of the statement.
-    #[must_use]
-    pub fn statement_message(&self, place: usize) -> Option<Vec<u8>> {
-        let unit = self.request.statements().get(place)?;
-        Some(envelope::pae(statement::MEDIA_TYPE, self.request.blob(&unit.statement.digest)?))
+            let known = |(place, signature): (&Place, &VerifiedSignature)| {
+                let message = match place.message(&self.request)? {
+                    Message::Bytes(bytes) => Digest::of(&bytes),
+                    Message::Hash(digest) => digest,
+                };
+                Some((id, message, signature.as_bytes().into()))
+            };
+            signer.signatures.iter().filter_map(known).collect::<Vec<_>>()
+        };
+        self.signers.values().flat_map(of).collect()
     }
 
     /// Adds a key's signatures. Where there is one already the bytewise smaller stays. COMBINE-KEYS over 8 keys.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,
-        payloads: impl IntoIterator<Item = (PayloadPlace, VerifiedSignature)>,
-        statements: impl IntoIterator<Item = (usize, VerifiedSignature)>,
+        signatures: impl IntoIterator<Item = (Place, VerifiedSignature)>,
     ) -> Result<()> {
-        let (mut payloads, mut statements) =
-            (payloads.into_iter().peekable(), statements.into_iter().peekable());
-        if payloads.peek().is_none() && statements.peek().is_none() {
+        let mut signatures = signatures.into_iter().peekable();
+        if signatures.peek().is_none() {
             return Ok(());
         }
         check_combine_keys(self.signers.len() + usize::from(!self.signers.contains_key(&key.id())))?;
-        let signer = self.signers.entry(key.id()).or_insert_with(|| Signer {
-            key: key.clone(),
-            payloads: BTreeMap::new(),
-            statements: BTreeMap::new(),
-        });
-        for (place, signature) in payloads {
-            keep_smaller(&mut signer.payloads, place, signature);
-        }
-        for (place, signature) in statements {
-            keep_smaller(&mut signer.statements, place, signature);
+        let signer = self
+            .signers
+            .entry(key.id())
+            .or_insert_with(|| Signer { key: key.clone(), signatures: BTreeMap::new() });
+        for (place, signature) in signatures {
+            signer
+                .signatures
+                .entry(place)
+                .and_modify(|kept| *kept = kept.clone().min(signature.clone()))
+                .or_insert(signature);
         }
         Ok(())
     }
@@ -288,24 +344,32 @@ impl Response {
         }
         let first = request.items().first();
         let first = first.map(|item| (item.destination.repository(), &item.subject.digest));
-        let groups: Vec<usize> = (0..request.sigs().len()).collect();
+        let groups: Vec<(usize, &SubjectGroup)> = request.with_payloads().collect();
         let rendered: Vec<Option<(Blob, Blob)>> =
-            groups.par_iter().map(|group| self.sig_manifest(*group)).collect();
-        let mut sigs = BTreeSet::new();
-        for (group, rendered) in request.sigs().iter().zip(rendered) {
+            groups.par_iter().map(|(place, _)| self.sig_manifest(*place)).collect();
+        let mut beside = BTreeSet::new();
+        for ((_, group), rendered) in groups.into_iter().zip(rendered) {
             let Some((manifest, config)) = rendered else { continue };
             put(config);
             let manifest = put(manifest);
-            let place = (&group.repository, &group.subject.digest);
-            index.sig(&manifest, place, group.lowest, first == Some(place));
-            sigs.insert(manifest.digest);
+            let is_first = first == Some(group.place());
+            index.beside(&manifest, group.place(), Beside::Signatures, group.lowest_payload(), is_first);
+            beside.insert(manifest.digest);
+        }
+        for (_, group) in request.with_attestations() {
+            let Some((manifest, blobs)) = self.att_manifest(group) else { continue };
+            blobs.into_iter().for_each(|blob| drop(put(blob)));
+            let manifest = put(manifest);
+            let (number, is_first) = (group.lowest_attestation(request), first == Some(group.place()));
+            index.beside(&manifest, group.place(), Beside::Attestations, number, is_first);
+            beside.insert(manifest.digest);
         }
         let keys: Vec<&Digest> = self.signers.keys().collect();
         let pairs: Vec<(usize, &Digest)> = (0..request.statements().len())
             .flat_map(|place| keys.iter().map(move |key| (place, *key)))
             .collect();
         let rendered: Vec<_> = pairs.par_iter().map(|(place, key)| self.referrer(*place, key)).collect();
-        let mut referrers = BTreeSet::new();
+        let mut bundles = BTreeSet::new();
         for ((place, key_id), rendered) in pairs.into_iter().zip(rendered) {
             let (Some((bundle, referrer)), Some(unit)) = (rendered, request.statements().get(place)) else {
                 continue;
@@ -313,7 +377,16 @@ impl Response {
             put(bundle);
             let manifest = put(referrer);
             index.referrer(&manifest, &unit.subject.digest, key_id, unit.lowest);
-            referrers.insert(manifest.digest);
+            bundles.insert(manifest.digest);
+        }
+        for (place, file) in request.files().iter().enumerate() {
+            for key_id in self.signers.keys() {
+                let Some(bundle) = self.file_bundle(place, key_id) else { continue };
+                let bundle = put(Blob::of(bundle::MEDIA_TYPE, bundle));
+                let manifest = put(Blob::of(OCI_MANIFEST, bundle::render_artifact(&bundle)));
+                index.referrer(&manifest, &file.content.digest(), key_id, file.number);
+                bundles.insert(manifest.digest);
+            }
         }
         for (place, signer) in (1..).zip(self.signers.values()) {
             let document = ResponseDocument {
@@ -325,7 +398,7 @@ impl Response {
             let manifest = put(Blob::of(OCI_MANIFEST, layout::render_manifest(&document).into()));
             index.response(&manifest, &signer.key.id(), place);
         }
-        Rendered { index: index.render(), own, sigs, referrers }
+        Rendered { index: index.render(), own, beside, bundles }
     }
 
     /// The `.sig` manifest of a group and its config; `None` where nobody signed it in this form.
@@ -333,6 +406,20 @@ impl Response {
         let layers = self.layers(group);
         let rendered = (!layers.is_empty()).then(|| signature::render(&layers))?;
         Some((Blob::of(OCI_MANIFEST, rendered.manifest), Blob::of(OCI_CONFIG, rendered.config)))
+    }
+
+    /// The `.att` manifest of a group, and its config and envelopes; `None` where nobody signed an attestation of it.
+    fn att_manifest(&self, group: &SubjectGroup) -> Option<(Blob, Vec<Blob>)> {
+        let of = |place: &usize| {
+            let keys = self.signers.keys();
+            keys.filter_map(|key_id| self.attestation(*place, key_id)).collect::<Vec<_>>()
+        };
+        let attestations: Vec<(Bytes, attestation::Layer)> = group.attestations.iter().flat_map(of).collect();
+        let (envelopes, layers): (Vec<Bytes>, Vec<attestation::Layer>) = attestations.into_iter().unzip();
+        let rendered = (!layers.is_empty()).then(|| attestation::render(&layers))?;
+        let envelopes = envelopes.into_iter().map(|bytes| Blob::of(attestation::ENVELOPE_MEDIA_TYPE, bytes));
+        let blobs = envelopes.chain([Blob::of(OCI_CONFIG, rendered.config)]).collect();
+        Some((Blob::of(OCI_MANIFEST, rendered.manifest), blobs))
     }
 
     /// The bundle of a statement by a key and its referrer manifest; `None` where the key did not sign it.
@@ -357,8 +444,10 @@ impl Blob {
 struct Rendered {
     index: Vec<u8>,
     own: Vec<(Digest, Bytes)>,
-    sigs: BTreeSet<Digest>,
-    referrers: BTreeSet<Digest>,
+    /// Manifests of `.sig` and `.att`.
+    beside: BTreeSet<Digest>,
+    /// Manifests of bundles.
+    bundles: BTreeSet<Digest>,
 }
 
 /// A file on the way to a [`Response`].
@@ -388,14 +477,14 @@ impl Reader {
         let keys = self.keys(&response.request)?;
         let sigs = self.sigs(&response, &keys, known)?;
         let bundles = self.bundles(&response, &keys, known)?;
+        let mut found: HashMap<Digest, Vec<(Place, VerifiedSignature)>> = HashMap::new();
+        for (key, placed) in sigs.into_iter().flatten().chain(bundles) {
+            found.entry(key).or_default().push(placed);
+        }
         for key in &keys {
-            let id = key.id();
-            let payloads: Vec<_> =
-                sigs.iter().flatten().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
-            let statements: Vec<_> =
-                bundles.iter().filter(|(key, _)| *key == id).map(|(_, found)| found.clone()).collect();
-            check_response_unused(key, payloads.len() + statements.len())?;
-            response.add(key, payloads, statements)?;
+            let signatures = found.remove(&key.id()).unwrap_or_default();
+            check_response_unused(key, signatures.len())?;
+            response.add(key, signatures)?;
         }
         self.check_rendered(&response)?;
         Ok(response)
@@ -455,8 +544,12 @@ impl Reader {
         known: Option<&Response>,
     ) -> Result<Vec<Vec<Placed>>> {
         let request = &response.request;
-        let groups: HashMap<String, usize> =
-            request.sigs().iter().enumerate().map(|(place, group)| (sig_name(group), place)).collect();
+        let named = |kind: Beside| {
+            let groups = request.groups().iter().enumerate();
+            groups.map(move |(place, group)| (name_beside(group, kind), (kind, place)))
+        };
+        let groups: HashMap<String, (Beside, usize)> =
+            named(Beside::Signatures).chain(named(Beside::Attestations)).collect();
         let plain = self.entries.iter().filter_map(|entry| match entry {
             Entry::Plain(digest, name) => Some((digest, name)),
             _ => None,
@@ -466,17 +559,21 @@ impl Reader {
         let place = |(digest, name): (&Digest, &Option<String>)| {
             let group = name.as_ref().and_then(|name| groups.get(name)).copied();
             let refuse = |why: &str| Error::new(Check::LayoutIndex, digest).detail(why);
-            let group = group.ok_or_else(|| refuse("an entry that is no item and no .sig"))?;
-            if seen.insert(group) { Ok((*digest, group)) } else { Err(refuse("a .sig's entry stands twice")) }
+            let group = group.ok_or_else(|| refuse("an entry that is no item, no .sig and no .att"))?;
+            let twice = || refuse(&format!("the entry of a {} stands twice", group.0.suffix()));
+            if seen.insert(group) { Ok((*digest, group)) } else { Err(twice()) }
         };
-        let places: Vec<(Digest, usize)> =
+        let places: Vec<(Digest, (Beside, usize))> =
             plain.skip(request.items().len()).map(place).collect::<Result<_>>()?;
+        // What stands in an `.att` follows from the bundles.
+        let sigs = places.iter().filter(|(_, (kind, _))| *kind == Beside::Signatures);
+        let sigs: Vec<(Digest, usize)> = sigs.map(|(digest, (_, group))| (*digest, *group)).collect();
         let read = |(digest, group): &(Digest, usize)| {
             let layers =
                 signature::read_layers(self.manifest(digest)?).map_err(|error| error.within(digest))?;
             Self::layers(*group, &layers, response, keys, known).map_err(|error| error.within(digest))
         };
-        in_order(places.par_iter().map(read))
+        in_order(sigs.par_iter().map(read))
     }
 
     /// Which key made which layer. Layers of one payload stand by key id: the keys behind the last one that fitted are
@@ -490,7 +587,7 @@ impl Reader {
         known: Option<&Response>,
     ) -> Result<Vec<Placed>> {
         let units =
-            response.request.sigs().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
+            response.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let places: HashMap<Digest, usize> =
             units.iter().enumerate().map(|(place, unit)| (unit.payload.digest, place)).collect();
         let mut used: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -498,21 +595,23 @@ impl Reader {
         for layer in layers {
             let stranger = || Error::new(Check::SignatureInvalid, layer.payload.digest);
             let unit = *places.get(&layer.payload.digest).ok_or_else(stranger)?;
-            let message = response.payload_message((group, unit)).ok_or_else(stranger)?;
+            let place = Place::Payload(group, unit);
+            let message = place.message(&response.request).ok_or_else(stranger)?;
             let used = used.entry(unit).or_default();
             let next = used.last().map_or(0, |last| last + 1);
-            let candidates = (next..keys.len()).chain(0..next).filter(|place| !used.contains(place));
-            let fits =
-                candidates.filter_map(|place| Some((place, keys.get(place)?))).find_map(|(place, key)| {
-                    let same = known.and_then(|known| known.signer(&key.id())?.payloads.get(&(group, unit)));
-                    Some((place, key.id(), verified(same, key, message, &layer.signature)?))
-                });
-            let Some((place, id, signature)) = fits else {
-                check_signature_encoding(keys, message, &layer.signature)?;
+            let candidates = (next..keys.len()).chain(0..next).filter(|number| !used.contains(number));
+            let fits = candidates.filter_map(|number| Some((number, keys.get(number)?))).find_map(
+                |(number, key)| {
+                    let same = known.and_then(|known| known.signer(&key.id())?.signature(place));
+                    Some((number, key.id(), verified(same, key, &message, &layer.signature)?))
+                },
+            );
+            let Some((number, id, signature)) = fits else {
+                check_signature_encoding(keys, &message, &layer.signature)?;
                 return Err(stranger());
             };
-            used.push(place);
-            found.push((id, ((group, unit), signature)));
+            used.push(number);
+            found.push((id, (place, signature)));
         }
         Ok(found)
     }
@@ -523,14 +622,14 @@ impl Reader {
         response: &Response,
         keys: &[PublicKey],
         known: Option<&Response>,
-    ) -> Result<Vec<PlacedStatement>> {
+    ) -> Result<Vec<Placed>> {
         let request = &response.request;
-        let places: HashMap<Digest, usize> = request
-            .statements()
-            .iter()
-            .enumerate()
-            .map(|(place, unit)| (unit.statement.digest, place))
-            .collect();
+        let statements = request.statements().iter().enumerate();
+        let statements: HashMap<Digest, Place> =
+            statements.map(|(place, unit)| (unit.statement.digest, Place::Statement(place))).collect();
+        let files = request.files().iter().enumerate();
+        let files: HashMap<Digest, Place> =
+            files.map(|(place, file)| (file.content.digest(), Place::File(place))).collect();
         let referrers: Vec<&Digest> = self
             .entries
             .iter()
@@ -547,12 +646,15 @@ impl Reader {
             let stranger = || Error::new(Check::SignatureInvalid, digest);
             let bundle =
                 bundle::read_referrer(self.manifest(digest)?).map_err(|error| error.within(digest))?;
-            let (statement, key_id, signature) =
-                bundle::read(self.manifest(&bundle)?).map_err(|error| error.within(bundle))?;
-            let place = *places.get(&statement).ok_or_else(stranger)?;
+            let bytes = self.manifest(&bundle)?;
+            let of_file = bundle::is_message(bytes);
+            let read = if of_file { bundle::read_message(bytes) } else { bundle::read(bytes) };
+            let (over, key_id, signature) = read.map_err(|error| error.within(bundle))?;
+            let places = if of_file { &files } else { &statements };
+            let place = *places.get(&over).ok_or_else(stranger)?;
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
-            let message = response.statement_message(place).ok_or_else(stranger)?;
-            let same = known.and_then(|known| known.signer(&key_id)?.statements.get(&place));
+            let message = place.message(request).ok_or_else(stranger)?;
+            let same = known.and_then(|known| known.signer(&key_id)?.signature(place));
             let Some(signature) = verified(same, key, &message, &signature) else {
                 check_signature_encoding(std::slice::from_ref(key), &message, &signature)?;
                 return Err(stranger());
@@ -570,13 +672,18 @@ impl Reader {
         let mut plain = 0;
         for entry in &self.entries {
             match entry {
-                Entry::Plain(digest, _) => {
+                Entry::Plain(digest, name) => {
                     plain += 1;
-                    if plain > items && !rendered.sigs.contains(digest) {
-                        return Err(Error::new(Check::SigManifest, digest));
+                    if plain > items && !rendered.beside.contains(digest) {
+                        let att = Beside::Attestations.suffix();
+                        let is_att = name.as_ref().is_some_and(|name| name.ends_with(att));
+                        return Err(Error::new(
+                            if is_att { Check::AttManifest } else { Check::SigManifest },
+                            digest,
+                        ));
                     }
                 }
-                Entry::Referrer(digest) if !rendered.referrers.contains(digest) => {
+                Entry::Referrer(digest) if !rendered.bundles.contains(digest) => {
                     return Err(Error::new(Check::ReferrerManifest, digest));
                 }
                 _ => {}
@@ -595,14 +702,14 @@ impl Reader {
     }
 }
 
-type Placed = (Digest, (PayloadPlace, VerifiedSignature));
-type PlacedStatement = (Digest, (usize, VerifiedSignature));
+/// A key's id, and a signature of it in its place.
+type Placed = (Digest, (Place, VerifiedSignature));
 
 /// The signature, if it verifies; not computed again where the same one is known to.
 fn verified(
     known: Option<&VerifiedSignature>,
     key: &PublicKey,
-    message: &[u8],
+    message: &Message,
     signature: &[u8],
 ) -> Option<VerifiedSignature> {
     match known.filter(|known| known.as_bytes() == signature) {
@@ -612,28 +719,19 @@ fn verified(
 }
 
 /// SIGNATURE-ENCODING: a signature that is not good as it stands is not good in another encoding either.
-fn check_signature_encoding(keys: &[PublicKey], message: &[u8], signature: &[u8]) -> Result<()> {
-    let otherwise =
-        |key: &PublicKey| key.verify(message, signature) && !key.verify_strict(message, signature);
+fn check_signature_encoding(keys: &[PublicKey], message: &Message, signature: &[u8]) -> Result<()> {
+    let otherwise = |key: &PublicKey| {
+        message.verifies(key, signature) && VerifiedSignature::check(key, message, signature).is_none()
+    };
     if keys.iter().any(otherwise) {
         return Err(Error::new(Check::SignatureEncoding, "").detail("it is not in DER"));
     }
     Ok(())
 }
 
-fn keep_smaller<P: Ord>(
-    signatures: &mut BTreeMap<P, VerifiedSignature>,
-    place: P,
-    signature: VerifiedSignature,
-) {
-    signatures
-        .entry(place)
-        .and_modify(|kept| *kept = kept.clone().min(signature.clone()))
-        .or_insert(signature);
-}
-
-fn sig_name(group: &SigGroup) -> String {
-    format!("{}:{}", group.repository, signature::tag(&group.subject.digest))
+/// What the entry of a `.sig` or `.att` is called.
+fn name_beside(group: &SubjectGroup, kind: Beside) -> String {
+    format!("{}:{}", group.repository, kind.tag(&group.subject.digest))
 }
 
 /// LAYOUT-VERSION: `oci-layout` byte for byte.

@@ -56,16 +56,7 @@ pub fn render_message(digest: &Digest, key_id: &Digest, signature: &[u8]) -> Byt
 #[must_use]
 pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor, predicate_type: &str) -> Bytes {
     let mut out = Vec::with_capacity(900);
-    out.extend_from_slice(b"{\"schemaVersion\":2,\"mediaType\":");
-    push_go_string(&mut out, OCI_MANIFEST);
-    out.extend_from_slice(b",\"config\":{");
-    push_descriptor(&mut out, &empty_descriptor());
-    out.extend_from_slice(b",\"artifactType\":");
-    push_go_string(&mut out, MEDIA_TYPE);
-    out.extend_from_slice(b"},\"layers\":[{");
-    push_descriptor(&mut out, bundle);
-    out.extend_from_slice(b"}],\"annotations\":{");
-    push_go_string(&mut out, CONTENT_ANNOTATION);
+    push_head(&mut out, bundle);
     out.extend_from_slice(b":\"dsse-envelope\",");
     push_go_string(&mut out, PREDICATE_ANNOTATION);
     out.push(b':');
@@ -73,6 +64,31 @@ pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor, predicate_type
     out.extend_from_slice(b"},\"subject\":{");
     push_descriptor(&mut out, subject);
     out.extend_from_slice(b"},\"artifactType\":");
+    push_go_string(&mut out, MEDIA_TYPE);
+    out.push(b'}');
+    out.into()
+}
+
+/// A manifest with one bundle, up to the annotation that says what the bundle holds.
+fn push_head(out: &mut Vec<u8>, bundle: &Descriptor) {
+    out.extend_from_slice(b"{\"schemaVersion\":2,\"mediaType\":");
+    push_go_string(out, OCI_MANIFEST);
+    out.extend_from_slice(b",\"config\":{");
+    push_descriptor(out, &empty_descriptor());
+    out.extend_from_slice(b",\"artifactType\":");
+    push_go_string(out, MEDIA_TYPE);
+    out.extend_from_slice(b"},\"layers\":[{");
+    push_descriptor(out, bundle);
+    out.extend_from_slice(b"}],\"annotations\":{");
+    push_go_string(out, CONTENT_ANNOTATION);
+}
+
+/// Renders the manifest that holds the bundle of a file, as [`render_referrer`], without a subject.
+#[must_use]
+pub fn render_artifact(bundle: &Descriptor) -> Bytes {
+    let mut out = Vec::with_capacity(700);
+    push_head(&mut out, bundle);
+    out.extend_from_slice(b":\"message-signature\"},\"artifactType\":");
     push_go_string(&mut out, MEDIA_TYPE);
     out.push(b'}');
     out.into()
@@ -113,6 +129,12 @@ pub fn read_message(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
     let digest = bundle.hash(&["messageSignature", "messageDigest", "digest"])?;
     let signature = check_signature_encoding(bundle.text(&["messageSignature", "signature"])?)?;
     Ok((digest, bundle.key_id()?, signature))
+}
+
+/// Whether a bundle is one of a file.
+#[must_use]
+pub fn is_message(bundle: &[u8]) -> bool {
+    Members::parse(bundle).is_ok_and(|bundle| bundle.at(&["messageSignature"]).is_ok())
 }
 
 /// The members of a bundle of ours by their paths.

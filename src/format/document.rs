@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::attestation::PredicateType;
 use crate::format::evidence::Descriptor;
 use crate::format::json::Value;
 use crate::format::reference::{Destination, Identity};
@@ -19,35 +20,156 @@ use crate::limits;
 pub const REQUEST: &str = "application/vnd.coldsign.request.v1+json";
 /// Media type of a response document, and artifact type of its manifest.
 pub const RESPONSE: &str = "application/vnd.coldsign.response.v1+json";
+/// Media type of a predicate.
+pub const PREDICATE_MEDIA_TYPE: &str = "application/json";
+/// Media type of a file to sign.
+pub const BLOB_MEDIA_TYPE: &str = "application/octet-stream";
 
-/// One digest to sign under one identity.
+/// One signature to make, or two in two forms, that goes beside a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// Counts from 1 in the request.
     pub number: u64,
     /// Where its signature goes.
     pub destination: Destination,
-    /// What its payload calls it.
-    pub identity: Identity,
-    /// What its payload and statement say of it.
-    pub annotations: BTreeMap<String, String>,
-    /// The manifest or index to sign.
+    /// The manifest or index that it goes beside.
     pub subject: Descriptor,
     /// Its manifest, the carried manifests below it and their configs, sorted.
     pub evidence: Vec<Digest>,
     /// Children of this index that are not carried, sorted.
     pub unseen: Vec<Digest>,
-    /// Its payload.
-    pub payload: Descriptor,
-    /// Its statement.
-    pub statement: Descriptor,
+    /// What is signed.
+    pub signed: Signed,
+}
+
+/// What is signed of an item: its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signed {
+    /// `image`: the manifest, under an identity.
+    Image {
+        /// What its payload calls it.
+        identity: Identity,
+        /// What its payload and statement say of it.
+        annotations: BTreeMap<String, String>,
+        /// Its payload.
+        payload: Descriptor,
+        /// Its statement.
+        statement: Descriptor,
+    },
+    /// `custom-payload`: bytes that another tool made and this one does not understand.
+    CustomPayload {
+        /// The bytes.
+        payload: Descriptor,
+    },
+    /// `attestation`: a statement about the manifest.
+    Attestation {
+        /// What the predicate is.
+        predicate_type: PredicateType,
+        /// The predicate, a JSON object.
+        predicate: Descriptor,
+        /// The statement that follows from it.
+        statement: Descriptor,
+    },
+}
+
+/// A file to sign.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlobItem {
+    /// Counts on from the items.
+    pub number: u64,
+    /// What the requester calls it; it is shown, not signed.
+    pub name: String,
+    /// What is signed.
+    pub content: Content,
+}
+
+/// What is signed of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Its bytes, which the request carries.
+    Carried(Descriptor),
+    /// A SHA-256 alone: nobody at the sealed station sees what of.
+    Hash(Digest),
+}
+
+impl Item {
+    /// What its payload calls it, where it is an image.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.signed {
+            Signed::Image { identity, .. } => Some(identity),
+            _ => None,
+        }
+    }
+
+    /// What its payload and statement say of it, where it is an image.
+    #[must_use]
+    pub fn annotations(&self) -> Option<&BTreeMap<String, String>> {
+        match &self.signed {
+            Signed::Image { annotations, .. } => Some(annotations),
+            _ => None,
+        }
+    }
+
+    /// What is signed for a `.sig`.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Descriptor> {
+        match &self.signed {
+            Signed::Image { payload, .. } | Signed::CustomPayload { payload } => Some(payload),
+            Signed::Attestation { .. } => None,
+        }
+    }
+
+    /// The statement that is signed.
+    #[must_use]
+    pub fn statement(&self) -> Option<&Descriptor> {
+        match &self.signed {
+            Signed::Image { statement, .. } | Signed::Attestation { statement, .. } => Some(statement),
+            Signed::CustomPayload { .. } => None,
+        }
+    }
+
+    /// Every blob of the file that it names: evidence, predicate, payload, statement.
+    pub fn blobs(&self) -> impl Iterator<Item = &Digest> {
+        let predicate = match &self.signed {
+            Signed::Attestation { predicate, .. } => Some(predicate),
+            _ => None,
+        };
+        let named = [predicate, self.payload(), self.statement()].into_iter().flatten();
+        self.evidence.iter().chain(named.map(|named| &named.digest))
+    }
+}
+
+impl Signed {
+    /// Its kind, as documents spell it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Image { .. } => IMAGE,
+            Self::CustomPayload { .. } => CUSTOM_PAYLOAD,
+            Self::Attestation { .. } => ATTESTATION,
+        }
+    }
+}
+
+impl Content {
+    /// The SHA-256 of the file.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Carried(content) => content.digest,
+            Self::Hash(digest) => *digest,
+        }
+    }
 }
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestDocument {
-    /// The items, by number.
+    /// What goes beside manifests, by number.
     pub items: Vec<Item>,
+    /// Files, by number.
+    pub blobs: Vec<BlobItem>,
     /// What the requester says.
     pub note: Option<String>,
     /// Names of unknown members of `optional`: named and ignored.
@@ -72,11 +194,19 @@ impl RequestDocument {
         let top = Members::of(&value, "", &["critical", "optional"])?;
         let critical = Members::of(top.value("critical")?, "critical", &["items", "version"])?;
         check_document_version(critical.value("version")?)?;
-        let items = critical.array("items")?;
-        check_document_items(items.len(), limits::ITEMS, "items")?;
-        let mut unknown = Vec::new();
-        let items: Vec<Item> =
-            items.iter().map(|item| read_item(item, &mut unknown)).collect::<Result<_>>()?;
+        let found = critical.array("items")?;
+        check_document_items(found.len(), limits::ITEMS, "items")?;
+        let (mut items, mut blobs, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for item in found {
+            match read_item(item, &mut unknown)? {
+                Read::Item(item) if blobs.is_empty() => items.push(*item),
+                Read::Item(item) => {
+                    let error = Error::new(Check::ItemList, format!("item {}", item.number));
+                    return Err(error.detail("files come after everything else"));
+                }
+                Read::Blob(blob) => blobs.push(blob),
+            }
+        }
         let optional = top.value("optional")?;
         let members = optional.as_object().ok_or_else(|| member("optional"))?;
         let mut note = None;
@@ -89,13 +219,13 @@ impl RequestDocument {
                 push_unknown(&mut unknown, "optional", name)?;
             }
         }
-        Ok(Self { items, note, unknown })
+        Ok(Self { items, blobs, note, unknown })
     }
 
     /// The document's bytes: RFC 8785. Unknown members of `optional` are not written.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
-        let items = self.items.iter().map(render_item).collect();
+        let items = self.items.iter().map(render_item).chain(self.blobs.iter().map(render_blob)).collect();
         let critical = object([("items", Value::Array(items)), ("version", Value::Integer(VERSION))]);
         let note = self.note.iter().map(|note| ("note", Value::String(note.clone())));
         object([("critical", critical), ("optional", object(note))]).to_canonical()
@@ -205,25 +335,55 @@ fn check_document_sorted(digests: &[Digest], place: &str) -> Result<()> {
     if digests.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err(Error::new(Check::DocumentSorted, place)) }
 }
 
-/// DOCUMENT-KIND: `image` is the only kind of this version.
-fn check_document_kind(kind: &str, place: &str) -> Result<()> {
-    if kind == KIND { Ok(()) } else { Err(Error::new(Check::DocumentKind, place).detail(kind)) }
+/// DOCUMENT-KIND: one that this version knows. Returns the members that it needs and those that it may have.
+fn check_document_kind(kind: &str) -> Result<(&'static [&'static str], &'static [&'static str])> {
+    match kind {
+        IMAGE => Ok((
+            &["destination", "evidence", "identity", "kind", "number", "payload", "statement", "subject"],
+            &["annotations", "unseen"],
+        )),
+        CUSTOM_PAYLOAD => {
+            Ok((&["destination", "evidence", "kind", "number", "payload", "subject"], &["unseen"]))
+        }
+        ATTESTATION => Ok((
+            &[
+                "destination",
+                "evidence",
+                "kind",
+                "number",
+                "predicate",
+                "predicateType",
+                "statement",
+                "subject",
+            ],
+            &["unseen"],
+        )),
+        BLOB => Ok((&["kind", "name", "number"], &["content", "digest"])),
+        _ => Err(Error::new(Check::DocumentKind, "item").detail(kind)),
+    }
 }
 
-fn read_item(value: &Value, unknown: &mut Vec<String>) -> Result<Item> {
+/// One entry of the list of items.
+enum Read {
+    Item(Box<Item>),
+    Blob(BlobItem),
+}
+
+fn read_item(value: &Value, unknown: &mut Vec<String>) -> Result<Read> {
     let top = Members::of(value, "item", &["critical", "optional"])?;
-    let critical = Members::with(
-        top.value("critical")?,
-        "item.critical",
-        &["destination", "evidence", "identity", "kind", "number", "payload", "statement", "subject"],
-        &["annotations", "unseen"],
-    )?;
+    let critical = top.value("critical")?;
+    let kind = critical.get("kind").ok_or_else(|| member("item.critical.kind"))?;
+    let kind = kind.as_str().ok_or_else(|| member("item.critical.kind"))?;
+    let (needed, allowed) = check_document_kind(kind)?;
+    let critical = Members::with(critical, "item.critical", needed, allowed)?;
     let number = critical.value("number")?.as_integer().ok_or_else(|| member("item.critical.number"))?;
     let place = |name: &str| format!("item {number}: {name}");
     for (name, _) in top.value("optional")?.as_object().ok_or_else(|| member(&place("optional")))? {
         push_unknown(unknown, &place("optional"), name)?;
     }
-    check_document_kind(critical.text("kind")?, &place("kind"))?;
+    if kind == BLOB {
+        return read_blob(&critical, number, &place("name")).map(Read::Blob);
+    }
     let evidence = critical.digests("evidence")?;
     check_document_sorted(&evidence, &place("evidence"))?;
     let unseen = match critical.if_any("unseen") {
@@ -232,27 +392,73 @@ fn read_item(value: &Value, unknown: &mut Vec<String>) -> Result<Item> {
     };
     check_document_empty(critical.if_any("unseen").is_some() && unseen.is_empty(), &place("unseen"))?;
     check_document_sorted(&unseen, &place("unseen"))?;
-    let mut annotations = BTreeMap::new();
-    if let Some(value) = critical.if_any("annotations") {
-        let members = value.as_object().ok_or_else(|| member(&place("annotations")))?;
-        check_document_empty(members.is_empty(), &place("annotations"))?;
-        for (key, value) in members {
-            let value = value.as_str().ok_or_else(|| member(&place("annotations")))?;
-            annotations.insert(key.clone(), value.to_owned());
-        }
-    }
-    check_annotations(&annotations, &place("annotations"))?;
     let destination = Destination::parse_exact(critical.text("destination")?)
         .map_err(|e| e.within(place("destination")))?;
-    let identity =
-        Identity::parse_exact(critical.text("identity")?).map_err(|error| error.within(place("identity")))?;
-    let payload = critical.descriptor("payload")?;
-    let statement = critical.descriptor("statement")?;
-    if payload.media_type != payload::MEDIA_TYPE || statement.media_type != statement::MEDIA_TYPE {
-        return Err(member(&place("mediaType")));
-    }
+    let signed = read_signed(kind, &critical, &place)?;
     let subject = critical.descriptor("subject")?;
-    Ok(Item { number, destination, identity, annotations, subject, evidence, unseen, payload, statement })
+    Ok(Read::Item(Box::new(Item { number, destination, subject, evidence, unseen, signed })))
+}
+
+fn read_signed(kind: &str, critical: &Members<'_>, place: &dyn Fn(&str) -> String) -> Result<Signed> {
+    let typed = |name: &str, media_type: &str| {
+        let descriptor = critical.descriptor(name)?;
+        if descriptor.media_type == media_type { Ok(descriptor) } else { Err(member(&place("mediaType"))) }
+    };
+    match kind {
+        CUSTOM_PAYLOAD => Ok(Signed::CustomPayload { payload: typed("payload", payload::MEDIA_TYPE)? }),
+        ATTESTATION => {
+            let predicate_type = PredicateType::of_uri(critical.text("predicateType")?);
+            Ok(Signed::Attestation {
+                predicate_type: predicate_type
+                    .map_err(|error| member(&place("predicateType")).caused_by(error))?,
+                predicate: typed("predicate", PREDICATE_MEDIA_TYPE)?,
+                statement: typed("statement", statement::MEDIA_TYPE)?,
+            })
+        }
+        _ => {
+            let mut annotations = BTreeMap::new();
+            if let Some(value) = critical.if_any("annotations") {
+                let members = value.as_object().ok_or_else(|| member(&place("annotations")))?;
+                check_document_empty(members.is_empty(), &place("annotations"))?;
+                for (key, value) in members {
+                    let value = value.as_str().ok_or_else(|| member(&place("annotations")))?;
+                    annotations.insert(key.clone(), value.to_owned());
+                }
+            }
+            check_annotations(&annotations, &place("annotations"))?;
+            let identity = Identity::parse_exact(critical.text("identity")?)
+                .map_err(|error| error.within(place("identity")))?;
+            let payload = typed("payload", payload::MEDIA_TYPE)?;
+            let statement = typed("statement", statement::MEDIA_TYPE)?;
+            Ok(Signed::Image { identity, annotations, payload, statement })
+        }
+    }
+}
+
+/// A file: by its content, or by its hash alone.
+fn read_blob(critical: &Members<'_>, number: u64, place: &str) -> Result<BlobItem> {
+    let name = critical.text("name")?;
+    check_blob_name(name, place)?;
+    let content = match (critical.if_any("content"), critical.if_any("digest")) {
+        (Some(_), None) => {
+            let content = critical.descriptor("content")?;
+            if content.media_type != BLOB_MEDIA_TYPE {
+                return Err(member(&format!("item {number}: mediaType")));
+            }
+            Content::Carried(content)
+        }
+        (None, Some(_)) => Content::Hash(critical.digest("digest")?),
+        _ => return Err(critical.wrong("content").detail("either content or digest")),
+    };
+    Ok(BlobItem { number, name: name.to_owned(), content })
+}
+
+/// DOCUMENT-STRING for what a file is called: not empty.
+pub fn check_blob_name(name: &str, place: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::new(Check::DocumentString, place).detail("it is empty"));
+    }
+    check_document_string(name, place).map(|_| ())
 }
 
 fn render_item(item: &Item) -> Value {
@@ -261,20 +467,43 @@ fn render_item(item: &Item) -> Value {
     let mut critical = vec![
         ("destination", text(&item.destination)),
         ("evidence", digests(&item.evidence)),
-        ("identity", text(&item.identity)),
-        ("kind", text(&KIND)),
+        ("kind", text(&item.signed.kind())),
         ("number", Value::Integer(item.number)),
-        ("payload", descriptor_value(&item.payload)),
-        ("statement", descriptor_value(&item.statement)),
         ("subject", descriptor_value(&item.subject)),
     ];
-    if !item.annotations.is_empty() {
-        critical.push(("annotations", annotations_value(&item.annotations)));
+    critical.extend(item.payload().map(|payload| ("payload", descriptor_value(payload))));
+    critical.extend(item.statement().map(|statement| ("statement", descriptor_value(statement))));
+    match &item.signed {
+        Signed::Image { identity, annotations, .. } => {
+            critical.push(("identity", text(identity)));
+            if !annotations.is_empty() {
+                critical.push(("annotations", annotations_value(annotations)));
+            }
+        }
+        Signed::CustomPayload { .. } => {}
+        Signed::Attestation { predicate_type, predicate, .. } => {
+            critical.push(("predicate", descriptor_value(predicate)));
+            critical.push(("predicateType", text(predicate_type)));
+        }
     }
     if !item.unseen.is_empty() {
         critical.push(("unseen", digests(&item.unseen)));
     }
     object([("critical", object(critical)), ("optional", object([]))])
+}
+
+fn render_blob(blob: &BlobItem) -> Value {
+    let content = match &blob.content {
+        Content::Carried(content) => ("content", descriptor_value(content)),
+        Content::Hash(digest) => ("digest", Value::String(digest.to_string())),
+    };
+    let critical = object([
+        content,
+        ("kind", Value::String(BLOB.to_owned())),
+        ("name", Value::String(blob.name.clone())),
+        ("number", Value::Integer(blob.number)),
+    ]);
+    object([("critical", critical), ("optional", object([]))])
 }
 
 /// Annotations as a JSON object.
@@ -368,4 +597,8 @@ fn member(place: &str) -> Error {
 }
 
 const VERSION: u64 = 1;
-const KIND: &str = "image";
+/// The kinds of items.
+const IMAGE: &str = "image";
+const CUSTOM_PAYLOAD: &str = "custom-payload";
+const ATTESTATION: &str = "attestation";
+const BLOB: &str = "blob";

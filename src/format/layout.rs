@@ -8,12 +8,12 @@ use serde::Deserialize;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::beside::Beside;
 use crate::format::bundle;
 use crate::format::document::{self, descriptor_value, object};
 use crate::format::evidence::{Descriptor, OCI_INDEX, OCI_MANIFEST};
 use crate::format::json::{Value, push_plain_string};
 use crate::format::reference::{Destination, Repository};
-use crate::format::signature;
 
 /// The bytes of `oci-layout`.
 pub const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -29,6 +29,9 @@ pub const KIND_IMAGE: &str = "dev.cosignproject.cosign/image";
 pub const KIND_INDEX: &str = "dev.cosignproject.cosign/imageIndex";
 /// [`KIND`] of a `.sig` manifest.
 pub const KIND_SIGS: &str = "dev.cosignproject.cosign/sigs";
+
+/// [`KIND`] of an `.att` manifest.
+pub const KIND_ATTS: &str = "dev.cosignproject.cosign/atts";
 
 /// `index.json` as it grows, entry by entry; short names are unique by construction. It is written at once in its RFC
 /// 8785 spelling: members in the order of their names, and nothing in it needs an escape that RFC 8785 and
@@ -54,17 +57,24 @@ impl IndexBuilder {
         self.push(subject, None, &Annotations { name, image: Some(destination.to_string()), kind });
     }
 
-    /// A `.sig` manifest; `first` for the one that belongs to item 1.
-    pub fn sig(&mut self, manifest: &Descriptor, place: (&Repository, &Digest), number: u64, first: bool) {
+    /// A `.sig` or `.att` manifest; `first` for the one that belongs to item 1.
+    pub fn beside(
+        &mut self,
+        manifest: &Descriptor,
+        place: (&Repository, &Digest),
+        kind: Beside,
+        number: u64,
+        first: bool,
+    ) {
         let (repository, digest) = place;
-        let tag = signature::tag(digest);
+        let tag = kind.tag(digest);
         let image = Some(format!("{repository}:{tag}"));
-        let annotations =
-            Annotations { name: self.name(tag, number), image, kind: first.then_some(KIND_SIGS) };
+        let mark = if kind == Beside::Attestations { KIND_ATTS } else { KIND_SIGS };
+        let annotations = Annotations { name: self.name(tag, number), image, kind: first.then_some(mark) };
         self.push(manifest, None, &annotations);
     }
 
-    /// A bundle's referrer manifest.
+    /// The manifest of a bundle: of one that refers to `subject`, or of the bundle of a file with that digest.
     pub fn referrer(&mut self, manifest: &Descriptor, subject: &Digest, key_id: &Digest, number: u64) {
         let name = self.name(format!("sha256-{}.{}", subject.hex(), key_id.short()), number);
         self.push(manifest, Some(bundle::MEDIA_TYPE), &Annotations { name, ..Annotations::default() });

@@ -2,7 +2,9 @@
 
 pub mod archive;
 pub mod attestation;
+pub mod beside;
 pub mod bundle;
+pub mod custom;
 pub mod document;
 pub mod envelope;
 pub mod evidence;

@@ -14,7 +14,7 @@ use super::merge::{Crashing, merge};
 use super::push::{
     check_push_lost, check_sig_crashes_cosign, is_no_timeout, no_signature, put_merged, read_back, standing,
 };
-use super::store::{Destinations, Sink};
+use super::store::{Beside, Destinations, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -114,8 +114,13 @@ impl Signature {
     /// What is demanded of it when it is read.
     fn demand(&self) -> Demand {
         let keys = self.by.iter().cloned().collect();
-        let annotations = BTreeMap::new();
-        Demand { keys, purpose: Purpose::Signature, annotations, claims: self.claims, threshold: 1 }
+        Demand {
+            purpose: Purpose::Signature,
+            keys,
+            annotations: BTreeMap::new(),
+            claims: self.claims,
+            threshold: 1,
+        }
     }
 
     /// Verifies the layer that will be put, as whoever reads it will.
@@ -130,7 +135,7 @@ impl Signature {
 
     /// Whether the layer stands there as it was put; by a key, whether it verifies is the verifier's to say.
     fn is_merged(&self, store: &dyn Sink) -> Result<bool> {
-        let standing = standing(store, &self.subject.digest)?;
+        let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
         Ok(merge(standing, std::slice::from_ref(&self.layer))?.change.is_none())
     }
@@ -162,7 +167,7 @@ impl Attachment for Signature {
     }
 
     fn put(&self, store: &dyn Sink, again: bool, put: &mut Put) -> Result<()> {
-        let standing = standing(store, &self.subject.digest)?;
+        let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
         let merge = merge(standing, std::slice::from_ref(&self.layer))?;
         let changed = merge.change.is_some() || again;
@@ -170,7 +175,7 @@ impl Attachment for Signature {
         if changed {
             store.put_blob(&self.payload)?;
         }
-        merge.change.map_or(Ok(()), |merged| put_merged(store, &self.subject, &merged))
+        merge.change.map_or(Ok(()), |merged| put_merged(store, Beside::Signatures, &self.subject, &merged))
     }
 
     fn look(&self, store: &dyn Sink) -> Result<Look> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +13,14 @@ use super::store::{Place, Places};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::files;
+use crate::format::attestation::PredicateType;
+use crate::format::document::{self, Content};
 use crate::format::evidence::{Child, Config, Descriptor, ImageManifest, Index, Manifest};
+use crate::format::payload;
 use crate::format::reference::{Destination, Identity, Reference, Target};
 use crate::limits;
-use crate::request::{Built, ImageSpec, Request};
+use crate::request::{Asked, Built, ImageSpec, Request, What};
 
 /// An image that a person named.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +33,22 @@ pub struct Wanted {
     pub identity: Option<Identity>,
     /// What payloads and statements say of it.
     pub annotations: BTreeMap<String, String>,
+    /// What is to be signed.
+    pub ask: Ask,
     /// Where that was said, for messages: `images.txt:3`.
     pub place: Option<String>,
+}
+
+/// What a person wants signed of an image that they named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ask {
+    /// Itself.
+    #[default]
+    Image,
+    /// The bytes of a file, put beside it (`--payload`).
+    CustomPayload(PathBuf),
+    /// What the predicate in a file states about it (`--attest`).
+    Attestation(PredicateType, PathBuf),
 }
 
 /// Which children of an index are carried.
@@ -55,9 +74,19 @@ pub struct Platform {
 #[derive(Debug, Default)]
 pub struct Collected {
     images: Vec<ImageSpec>,
+    files: Vec<(String, Content)>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     rows: Vec<Row>,
     warnings: Vec<String>,
+}
+
+/// A file to sign.
+#[derive(Clone, Debug)]
+pub enum SignedFile {
+    /// Its bytes travel in the request.
+    Content(Vec<u8>),
+    /// Its SHA-256 alone does.
+    Hash(Digest),
 }
 
 /// One image as the exporter's table shows it.
@@ -73,6 +102,8 @@ pub struct Row {
     pub platforms: Vec<String>,
     /// How many children are not carried.
     pub unseen: usize,
+    /// What is signed, where it is not the image itself: `attestation spdxjson`.
+    pub what: Option<String>,
 }
 
 /// Reads every image of `wanted` from its place, several at once; `each` is called when one more was read.
@@ -86,9 +117,6 @@ pub fn collect(
     flow: Flow<'_>,
     mut each: impl FnMut(),
 ) -> Result<Collected> {
-    if wanted.is_empty() {
-        return Err(Error::new(Check::ListEmpty, ""));
-    }
     let blobs = Blobs::default();
     let failed = AtomicBool::new(false);
     let read = |image: &Wanted| {
@@ -134,9 +162,25 @@ impl Collected {
         &self.warnings
     }
 
-    /// The request for these images.
+    /// Adds a file that is signed as it is, or, without `content`, its SHA-256 alone.
+    pub fn add_file(&mut self, name: &str, file: SignedFile) {
+        let content = match file {
+            SignedFile::Content(bytes) => {
+                let content = Descriptor::of(document::BLOB_MEDIA_TYPE, &bytes);
+                self.blobs.insert(content.digest, bytes);
+                Content::Carried(content)
+            }
+            SignedFile::Hash(digest) => Content::Hash(digest),
+        };
+        self.files.push((name.to_owned(), content));
+    }
+
+    /// The request for all of it. LIST-EMPTY where it is nothing.
     pub fn build(self, note: Option<String>) -> Result<Built> {
-        Request::build(self.images, self.blobs, note)
+        if self.images.is_empty() && self.files.is_empty() {
+            return Err(Error::new(Check::ListEmpty, ""));
+        }
+        Request::build(Asked { images: self.images, files: self.files, note }, self.blobs)
     }
 }
 
@@ -165,7 +209,9 @@ impl Tree {
         let Walk { platforms, unseen, .. } = walk;
         place.check_tag_changed(image.source.name(), &picked)?;
         let subject = picked.descriptor;
+        let (what, said) = image.ask.read(identity, image.annotations.clone(), blobs)?;
         let row = Row {
+            what: said,
             destination: destination.clone(),
             digest: subject.digest,
             is_index: subject.is_index(),
@@ -174,12 +220,40 @@ impl Tree {
         };
         let warnings = place.warnings();
         let warnings = warnings.iter().map(|warning| format!("{}: {warning}", place.place())).collect();
-        let annotations = image.annotations.clone();
-        Ok(Self { spec: ImageSpec { destination, identity, annotations, subject }, row, warnings })
+        Ok(Self { spec: ImageSpec { destination, subject, what }, row, warnings })
     }
 }
 
-/// Manifests and configs that were read and are carried, for all images.
+impl Ask {
+    /// What is asked for of an image, with what its files hold, and how the exporter's table says it.
+    fn read(
+        &self,
+        identity: Identity,
+        annotations: BTreeMap<String, String>,
+        blobs: &Blobs,
+    ) -> Result<(What, Option<String>)> {
+        let most = u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX);
+        match self {
+            Self::Image => Ok((What::Image { identity, annotations }, None)),
+            Self::CustomPayload(path) => {
+                let bytes = files::read(path, most)?;
+                let payload = Descriptor::of(payload::MEDIA_TYPE, &bytes);
+                blobs.insert(payload.digest, bytes);
+                Ok((What::CustomPayload { payload }, Some("payload of another tool".to_owned())))
+            }
+            Self::Attestation(kind, path) => {
+                let predicate = kind.predicate_of(files::read(path, most)?);
+                let bytes = predicate.map_err(|error| error.within(path.display()))?.as_bytes().to_vec();
+                let predicate = Descriptor::of(document::PREDICATE_MEDIA_TYPE, &bytes);
+                blobs.insert(predicate.digest, bytes);
+                let said = format!("attestation {}", kind.name().unwrap_or_else(|| kind.uri()));
+                Ok((What::Attestation { predicate_type: kind.clone(), predicate }, Some(said)))
+            }
+        }
+    }
+}
+
+/// Manifests and configs that were read and are carried, for all images, and what else is to be signed.
 #[derive(Default)]
 struct Blobs(Mutex<BTreeMap<Digest, Vec<u8>>>);
 
@@ -412,8 +486,11 @@ impl fmt::Display for Platform {
 }
 
 impl fmt::Display for Row {
-    /// `index: amd64 arm64, 1 not carried`
+    /// `index: amd64 arm64, 1 not carried`, or `attestation spdxjson, index: amd64 arm64`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(what) = &self.what {
+            write!(f, "{what}, ")?;
+        }
         f.write_str(if self.is_index { "index:" } else { "image:" })?;
         for platform in &self.platforms {
             write!(f, " {platform}")?;

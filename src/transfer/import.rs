@@ -10,11 +10,13 @@ use bytes::Bytes;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::reference::Repository;
+use crate::format::attestation;
+use crate::format::document::Item;
+use crate::format::reference::{Destination, Identity, Repository};
 use crate::format::signature::Layer;
 use crate::keys::public::PublicKey;
-use crate::request::{Request, SigGroup};
-use crate::response::{Response, Signer};
+use crate::request::{Image, Request, SubjectGroup};
+use crate::response::{Place, Response, Signer};
 use crate::sign::Forms;
 use crate::verify::Form;
 
@@ -40,6 +42,7 @@ pub struct Plan {
     strangers: Vec<Digest>,
     /// Indexes of the statements about a digest.
     about: HashMap<Digest, Vec<usize>>,
+    images: Vec<Image>,
 }
 
 impl Plan {
@@ -55,7 +58,8 @@ impl Plan {
         for (place, unit) in response.request().statements().iter().enumerate() {
             about.entry(unit.subject.digest).or_default().push(place);
         }
-        let plan = Self { response, wanted, signers, strangers, about };
+        let images = images_of(response.request());
+        let plan = Self { response, wanted, signers, strangers, about, images };
         plan.check_import_keys()?;
         plan.check_threshold_keys()?;
         plan.check_import_items()?;
@@ -77,19 +81,33 @@ impl Plan {
     /// How many signatures by the keys given are in the file.
     #[must_use]
     pub fn signature_count(&self) -> usize {
-        self.counted().map(|signer| signer.payloads().len() + signer.statements().len()).sum()
+        self.counted().map(|signer| signer.signatures().len()).sum()
     }
 
     /// Whether there are bundles by the keys given in the file.
     #[must_use]
     pub fn has_bundles(&self) -> bool {
-        self.counted().any(|signer| !signer.statements().is_empty())
+        let is_statement = |place: &Place| matches!(place, Place::Statement(_));
+        self.counted().any(|signer| signer.signatures().keys().any(is_statement))
+    }
+
+    /// What is pushed for, in the order of the request.
+    #[must_use]
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
+    /// How many files are signed by the keys given: nothing of them is pushed anywhere.
+    #[must_use]
+    pub fn signed_files(&self) -> usize {
+        let places = self.counted().flat_map(|signer| signer.signatures().keys());
+        places.filter(|place| matches!(place, Place::File(_))).collect::<BTreeSet<_>>().len()
     }
 
     /// Every repository that is pushed to, once.
     pub(super) fn repositories(&self) -> Vec<&Repository> {
         let repositories: BTreeSet<&Repository> =
-            self.request().sigs().iter().map(|group| &group.repository).collect();
+            self.request().groups().iter().map(|group| &group.repository).collect();
         repositories.into_iter().collect()
     }
 
@@ -123,13 +141,9 @@ impl Plan {
         if self.wanted.threshold <= 1 {
             return Ok(());
         }
-        let mut counts = vec![0_usize; self.request().items().len()];
+        let mut counts = vec![0_usize; self.request().item_count()];
         for signer in self.counted() {
-            let items = signer
-                .items_with_payload(self.request())
-                .into_iter()
-                .chain(signer.items_with_statement(self.request()));
-            for item in items.collect::<BTreeSet<_>>() {
+            for item in signer.items(self.request(), |_| true) {
                 if let Some(count) = counts.get_mut(item) {
                     *count += 1;
                 }
@@ -147,88 +161,133 @@ impl Plan {
         .detail("nothing was pushed"))
     }
 
-    /// IMPORT-ITEMS: each item has a signature by a key given, in each form that is to be pushed.
+    /// IMPORT-ITEMS: each item has a signature by a key given, images in each form that is to be pushed.
     fn check_import_items(&self) -> Result<()> {
-        let every: BTreeSet<usize> = (0..self.request().items().len()).collect();
-        let forms = [(self.wanted.attach.sig(), Form::Sig), (self.wanted.attach.bundle(), Form::Bundle)];
-        for (_, form) in forms.into_iter().filter(|(wanted, _)| *wanted) {
-            let signed: BTreeSet<usize> = self
-                .counted()
-                .flat_map(|signer| match form {
-                    Form::Sig => signer.items_with_payload(self.request()),
-                    Form::Att | Form::Bundle => signer.items_with_statement(self.request()),
-                })
+        let request = self.request();
+        // A place that has one form only is needed whatever is pushed.
+        for form in [Some(Form::Sig), Some(Form::Bundle), None] {
+            let counts = |place: Place| place.form(request) == form && self.is_wanted(place);
+            let every: BTreeSet<usize> = Place::all(request)
+                .filter(|place| counts(*place))
+                .flat_map(|place| place.items(request))
                 .collect();
+            let signed: BTreeSet<usize> =
+                self.counted().flat_map(|signer| signer.items(request, counts)).collect();
             let lacking: Vec<String> = every.difference(&signed).map(|item| (item + 1).to_string()).collect();
-            if !lacking.is_empty() {
-                let shown = lacking.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
-                let more = if lacking.len() > 20 {
-                    format!(" and {} more", lacking.len() - 20)
-                } else {
-                    String::new()
-                };
-                return Err(Error::new(
-                    Check::ImportItems,
-                    format!("no {} for items {shown}{more}", form.name()),
-                )
-                .detail("nothing was pushed"));
+            if lacking.is_empty() {
+                continue;
             }
+            let shown = lacking.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
+            let more = match lacking.len().checked_sub(20) {
+                Some(more) if more > 0 => format!(" and {more} more"),
+                _ => String::new(),
+            };
+            let what = form.map_or("signature", Form::name);
+            let error = Error::new(Check::ImportItems, format!("no {what} for items {shown}{more}"));
+            return Err(error.detail("nothing was pushed"));
         }
         Ok(())
     }
 
-    /// The layers of a group by the keys given.
-    pub(super) fn layers(&self, place: usize, group: &SigGroup) -> Vec<Layer> {
-        if !self.wanted.attach.sig() {
-            return Vec::new();
+    /// Whether a signature in this place has to be there: images in the forms that are pushed, everything else.
+    fn is_wanted(&self, place: Place) -> bool {
+        match place.form(self.request()) {
+            Some(Form::Sig) => self.wanted.attach.sig(),
+            Some(_) => self.wanted.attach.bundle(),
+            None => true,
         }
-        let layers = group.payloads.iter().enumerate().flat_map(|(unit, payload)| {
-            let signatures = self.counted().filter_map(move |signer| signer.payloads().get(&(place, unit)));
-            signatures.map(|signature| Layer {
-                payload: payload.payload.clone(),
-                signature: signature.as_bytes().to_vec(),
+    }
+
+    /// The layers of a group's `.sig` by the keys given: its payloads, of other tools whatever forms are pushed.
+    pub(super) fn layers(&self, group: usize, of: &SubjectGroup) -> Vec<Layer> {
+        let layers = of.payloads.iter().enumerate().flat_map(|(unit, payload)| {
+            let place = Place::Payload(group, unit);
+            let signers = self.counted().filter(move |_| self.is_wanted(place));
+            signers.filter_map(move |signer| {
+                let signature = signer.signature(place)?.as_bytes().to_vec();
+                Some(Layer { payload: payload.payload.clone(), signature })
             })
         });
         layers.collect()
     }
 
-    /// The statements that have an item in a group, by index.
-    fn statements<'a>(&'a self, group: &'a SigGroup) -> impl Iterator<Item = usize> + 'a {
+    /// The layers of a group's `.att` by the keys given, each with its envelope.
+    pub(super) fn attestations(&self, of: &SubjectGroup) -> Vec<(Bytes, attestation::Layer)> {
+        if !self.wanted.attach.sig() {
+            return Vec::new();
+        }
+        let layers = of.attestations.iter().flat_map(|place| {
+            self.signers.iter().filter_map(move |key_id| self.response.attestation(*place, key_id))
+        });
+        layers.collect()
+    }
+
+    /// The statements that have an item in a group and are pushed as bundles, by index.
+    fn statements<'a>(&'a self, group: &'a SubjectGroup) -> impl Iterator<Item = usize> + 'a {
         let items: HashSet<usize> =
             group.payloads.iter().flat_map(|unit| unit.items.iter().copied()).collect();
         let about = self.about.get(&group.subject.digest).filter(|_| self.wanted.attach.bundle());
         about.into_iter().flatten().copied().filter(move |place| {
             let unit = self.request().statements().get(*place);
-            unit.is_some_and(|unit| unit.items.iter().any(|item| items.contains(item)))
+            group.attestations.contains(place)
+                || unit.is_some_and(|unit| unit.items.iter().any(|item| items.contains(item)))
         })
     }
 
     /// The bundles of a group by the keys given, each with its referrer manifest.
-    pub(super) fn bundles<'a>(&'a self, group: &'a SigGroup) -> impl Iterator<Item = (Bytes, Bytes)> + 'a {
+    pub(super) fn bundles<'a>(
+        &'a self,
+        group: &'a SubjectGroup,
+    ) -> impl Iterator<Item = (Bytes, Bytes)> + 'a {
         self.statements(group).flat_map(move |statement| {
             self.signers.iter().filter_map(move |key_id| self.response.bundle(statement, key_id))
         })
     }
 
-    /// What is to come back of a group: id of the key, digest of the payload or statement.
+    /// What is to come back of a group: form, id of the key, digest of the payload or statement.
     pub(super) fn pushed<'a>(
         &'a self,
-        place: usize,
-        group: &'a SigGroup,
+        group: usize,
+        of: &'a SubjectGroup,
     ) -> impl Iterator<Item = (Form, Digest, Digest)> + 'a {
-        let payloads = self.counted().filter(|_| self.wanted.attach.sig()).flat_map(move |signer| {
-            let units = signer.payloads().range((place, 0)..=(place, usize::MAX)).map(|((_, unit), _)| *unit);
-            units.filter_map(|unit| {
-                Some((Form::Sig, signer.key().id(), group.payloads.get(unit)?.payload.digest))
-            })
+        let payloads = of.payloads.iter().enumerate().flat_map(move |(unit, payload)| {
+            let place = Place::Payload(group, unit);
+            let signers = self
+                .counted()
+                .filter(move |signer| self.is_wanted(place) && signer.signature(place).is_some());
+            signers.map(move |signer| (Form::Sig, signer.key().id(), payload.payload.digest))
         });
-        let statements = self.statements(group).flat_map(|statement| {
-            let signers = self.counted().filter(move |signer| signer.statements().contains_key(&statement));
+        let attestations = of.attestations.iter().filter(|_| self.wanted.attach.sig()).copied();
+        let statements = attestations
+            .map(|statement| (Form::Att, statement))
+            .chain(self.statements(of).map(|statement| (Form::Bundle, statement)));
+        let statements = statements.flat_map(move |(form, statement)| {
+            let place = Place::Statement(statement);
+            let signers = self.counted().filter(move |signer| signer.signature(place).is_some());
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
-            signers.filter_map(move |signer| Some((Form::Bundle, signer.key().id(), digest?)))
+            signers.filter_map(move |signer| Some((form, signer.key().id(), digest?)))
         });
         payloads.chain(statements)
     }
+}
+
+/// What a person named, each manifest under each name once, whatever is signed of it.
+fn images_of(request: &Request) -> Vec<Image> {
+    let mut images: Vec<Image> = Vec::new();
+    let mut places: HashMap<(&Destination, Digest), usize> = HashMap::new();
+    for image in request.images() {
+        let Some(top) = request.items().get(image.first) else { continue };
+        // One manifest under two identities is two images; what is put beside it or stated about it belongs to the first.
+        let is_image = top.identity().is_some();
+        let known = places.get(&(&top.destination, top.subject.digest)).filter(|_| !is_image);
+        if let Some(known) = known.and_then(|place| images.get_mut(*place)) {
+            known.items.extend(&image.items);
+            continue;
+        }
+        places.entry((&top.destination, top.subject.digest)).or_insert(images.len());
+        images.push(image.clone());
+    }
+    images
 }
 
 /// IMPORT-REQUEST, IMPORT-DESTINATION: the response answers the request that was sent; where nobody says which, each
@@ -246,11 +305,14 @@ fn check_import_request(response: &Response, request: Option<Digest>) -> Result<
 
 /// IMPORT-DESTINATION: see [`check_import_request`].
 fn check_import_destination(request: &Request) -> Result<()> {
-    let other =
-        request.items().iter().find(|item| item.destination.repository() != item.identity.repository());
-    other.map_or(Ok(()), |item| {
+    let other = |item: &&Item| {
+        let identity = item.identity().map(Identity::repository);
+        identity.is_some_and(|repository| repository != item.destination.repository())
+    };
+    request.items().iter().find(other).map_or(Ok(()), |item| {
+        let called = item.identity().map(ToString::to_string).unwrap_or_default();
         Err(Error::new(Check::ImportDestination, &item.destination)
-            .detail(format!("item {} is called {}", item.number, item.identity))
+            .detail(format!("item {} is called {called}", item.number))
             .detail("nothing was pushed")
             .hint("say --request or --request-digest, so that it is known that you asked for this"))
     })

@@ -6,11 +6,12 @@
 use std::path::Path;
 
 use super::annotations;
-use super::export::Wanted;
+use super::export::{Ask, Wanted};
 use super::source::Source;
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format::attestation::PredicateType;
 use crate::format::reference::{Identity, Reference};
 use crate::limits;
 
@@ -50,15 +51,18 @@ fn line_of(line: &str, place: &str, base: &Path) -> Result<Option<Wanted>> {
     }
     let source = Source::parse(&image, base)?;
     let (mut name, mut identity, mut given) = (None, None, Vec::new());
+    let (mut payload, mut kind, mut predicate) = (None, None, None);
     while let Some(word) = words.next() {
         let (flag, value) = match word.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
             _ => (word, None),
         };
-        if !["--as", "--identity", "-a", "--annotation"].contains(&flag.as_str()) {
-            return Err(
-                Error::new(Check::ListSyntax, flag).detail("after the image come --as, --identity and -a")
-            );
+        if flag == "--attest" && value.is_none() {
+            continue; // --type and --predicate say it
+        }
+        if !FLAGS.contains(&flag.as_str()) {
+            let known = FLAGS.join(", ");
+            return Err(Error::new(Check::ListSyntax, flag).detail(format!("after the image come {known}")));
         }
         let Some(value) = value.or_else(|| words.next()) else {
             return Err(Error::new(Check::ListSyntax, flag).detail("its value is missing"));
@@ -66,13 +70,29 @@ fn line_of(line: &str, place: &str, base: &Path) -> Result<Option<Wanted>> {
         match flag.as_str() {
             "--as" if name.is_none() => name = Some(Reference::parse(&value)?),
             "--identity" if identity.is_none() => identity = Some(Identity::parse(&value)?),
-            "--as" | "--identity" => return Err(Error::new(Check::ListSyntax, flag).detail("given twice")),
-            _ => given.push(value),
+            "--payload" if payload.is_none() => payload = Some(base.join(value)),
+            "--type" if kind.is_none() => kind = Some(PredicateType::parse(&value)?),
+            "--predicate" if predicate.is_none() => predicate = Some(base.join(value)),
+            "-a" | "--annotation" => given.push(value),
+            _ => return Err(Error::new(Check::ListSyntax, flag).detail("given twice")),
         }
+    }
+    let ask = match (payload, kind, predicate) {
+        (None, None, None) => Ask::Image,
+        (Some(payload), None, None) => Ask::CustomPayload(payload),
+        (None, Some(kind), Some(predicate)) => Ask::Attestation(kind, predicate),
+        _ => {
+            let error = Error::new(Check::ListSyntax, image);
+            return Err(error.detail("an attestation is --type and --predicate, without --payload"));
+        }
+    };
+    if ask != Ask::Image && (identity.is_some() || !given.is_empty()) {
+        let error = Error::new(Check::ListSyntax, image);
+        return Err(error.detail("--identity and -a go with signatures of the image alone"));
     }
     let annotations = annotations::parse(given.iter().map(String::as_str))?;
     annotations::check_annotation_reserved(&annotations)?;
-    Ok(Some(Wanted { source, name, identity, annotations, place: Some(place.to_owned()) }))
+    Ok(Some(Wanted { source, name, identity, annotations, ask, place: Some(place.to_owned()) }))
 }
 
 fn words(line: &str) -> Result<Vec<String>> {
@@ -97,6 +117,8 @@ fn words(line: &str) -> Result<Vec<String>> {
     Ok(words)
 }
 
+/// What may stand behind an image, besides `--attest`, which `--type` and `--predicate` imply.
+const FLAGS: [&str; 7] = ["--as", "--identity", "-a", "--annotation", "--payload", "--type", "--predicate"];
 const BLANKS: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ use serde_json::value::RawValue;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::beside::Beside;
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value};
-use crate::format::payload;
-use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer};
+use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer, SigManifest};
+use crate::format::{attestation, payload};
 use crate::limits;
-use crate::verify::{SigLayer, check_sig_manifest_kind};
+use crate::verify::{SigLayer, check_att_layer_type, check_att_manifest_kind, check_sig_manifest_kind};
 
 /// What stands at a destination beside the layers that were merged into it, and what is to be put there.
 #[derive(Debug)]
@@ -34,7 +35,16 @@ pub struct Crashing {
     pub named: Vec<(usize, Digest)>,
 }
 
-/// A `.sig` manifest to be put, and its config.
+impl Crashing {
+    /// Adds those of another manifest.
+    pub(super) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.named.extend(other.named);
+        self.named.truncate(NAMED);
+    }
+}
+
+/// A `.sig` or `.att` manifest to be put, and its config.
 #[derive(Debug)]
 pub struct Merged {
     /// Media type of the manifest: that of the one that stood there.
@@ -48,41 +58,124 @@ pub struct Merged {
 /// What stands at a destination: media type and bytes of its `.sig` manifest.
 pub type Standing<'a> = (&'a str, &'a [u8]);
 
+/// A layer that is merged into what stands beside an image.
+pub trait LayerBeside: Clone {
+    /// Beside what tag it stands.
+    const KIND: Beside;
+
+    /// What is known of a layer that stands there and can count: nothing but its content or its key can keep it from
+    /// that.
+    type Counts;
+
+    /// Reads a layer that stands there; `None` where it cannot count.
+    fn counts(layer: &Value) -> Option<Self::Counts>;
+
+    /// Whether what stands there is this one.
+    fn is(&self, there: &Self::Counts) -> bool;
+
+    /// The digest of its content.
+    fn content(&self) -> Digest;
+
+    /// The layers of what stands there, as the verifier reads it.
+    fn read(media_type: &str, bytes: &[u8]) -> Result<Vec<Value>>;
+
+    /// Whether a layer that stands there belongs to something else: an image or an SBOM that somebody tagged so.
+    fn is_other(layer: &Value) -> bool;
+
+    /// The manifest of these layers, and its config.
+    fn render(layers: &[Self]) -> SigManifest;
+}
+
+impl LayerBeside for Layer {
+    const KIND: Beside = Beside::Signatures;
+    type Counts = Self;
+
+    fn counts(layer: &Value) -> Option<Self> {
+        let SigLayer { descriptor, signature, .. } = SigLayer::read(layer).ok()?;
+        Some(Self { payload: descriptor, signature })
+    }
+
+    fn is(&self, there: &Self) -> bool {
+        there == self
+    }
+
+    fn content(&self) -> Digest {
+        self.payload.digest
+    }
+
+    fn read(media_type: &str, bytes: &[u8]) -> Result<Vec<Value>> {
+        check_sig_manifest_kind(media_type, bytes)
+    }
+
+    fn is_other(layer: &Value) -> bool {
+        let signature = layer.get("annotations").and_then(|annotations| annotations.get(ANNOTATION));
+        signature.is_none() && media_type(layer).is_some_and(|kind| kind != payload::MEDIA_TYPE)
+    }
+
+    fn render(layers: &[Self]) -> SigManifest {
+        signature::render(layers)
+    }
+}
+
+impl LayerBeside for attestation::Layer {
+    const KIND: Beside = Beside::Attestations;
+    type Counts = Descriptor;
+
+    fn counts(layer: &Value) -> Option<Descriptor> {
+        check_att_layer_type(layer).ok()
+    }
+
+    fn is(&self, there: &Descriptor) -> bool {
+        *there == self.envelope
+    }
+
+    fn content(&self) -> Digest {
+        self.envelope.digest
+    }
+
+    fn read(media_type: &str, bytes: &[u8]) -> Result<Vec<Value>> {
+        check_att_manifest_kind(media_type, bytes)
+    }
+
+    fn is_other(layer: &Value) -> bool {
+        media_type(layer).is_some_and(|kind| kind != attestation::ENVELOPE_MEDIA_TYPE)
+    }
+
+    fn render(layers: &[Self]) -> SigManifest {
+        attestation::render(layers)
+    }
+}
+
+fn media_type(layer: &Value) -> Option<&str> {
+    layer.get("mediaType").and_then(Value::as_str)
+}
+
 /// Adds `layers` to what stands at the destination. What cannot count there is not taken for ours, and nothing is added
 /// where nothing can count: both are what the verifier says. DESTINATION-BROKEN, SIG-FULL.
-pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> {
+pub fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L]) -> Result<Merge> {
     let Some((media_type, bytes)) = standing else {
         check_sig_full(layers.len(), 0)?;
-        let rendered = signature::render(layers);
+        let rendered = L::render(layers);
         check_sig_full(layers.len(), rendered.manifest.len())?;
         let (manifest, config) = (rendered.manifest.to_vec(), rendered.config.to_vec());
         let merged = Merged { media_type: OCI_MANIFEST.to_owned(), manifest, config };
         return Ok(Merge { foreign: 0, crashing: Crashing::default(), change: Some(merged) });
     };
-    let there = there(media_type, bytes)?;
-    let is = |there: &There, layer: &Layer| {
-        there
-            .counts
-            .as_ref()
-            .is_some_and(|counts| counts.descriptor == layer.payload && counts.signature == layer.signature)
-    };
-    let absent: Vec<&Layer> =
-        layers.iter().filter(|layer| !there.iter().any(|there| is(there, layer))).collect();
-    let foreign: Vec<(usize, &There)> =
+    let there = there::<L>(media_type, bytes)?;
+    let is = |there: &There<L>, layer: &L| there.counts.as_ref().is_some_and(|counts| layer.is(counts));
+    let absent: Vec<&L> = layers.iter().filter(|layer| !there.iter().any(|there| is(there, layer))).collect();
+    let foreign: Vec<(usize, &There<L>)> =
         (1..).zip(&there).filter(|(_, there)| !layers.iter().any(|layer| is(there, layer))).collect();
     let crashes = || foreign.iter().filter(|(_, there)| there.crashes);
-    let named = crashes().take(NAMED).map(|(number, there)| (*number, there.payload)).collect();
+    let named = crashes().take(NAMED).map(|(number, there)| (*number, there.content)).collect();
     let crashing = Crashing { count: crashes().count(), named };
     let foreign = foreign.len();
     if absent.is_empty() {
         return Ok(Merge { foreign, crashing, change: None });
     }
     check_sig_full(there.len() + absent.len(), 0)?;
-    let digests: Vec<Digest> = there
-        .iter()
-        .map(|there| there.payload)
-        .chain(absent.iter().map(|layer| layer.payload.digest))
-        .collect();
+    let digests: Vec<Digest> =
+        there.iter().map(|there| there.content).chain(absent.iter().map(|layer| layer.content())).collect();
     let config = signature::render_config(digests.into_iter());
     let manifest = append(bytes, &absent, &config)?;
     check_sig_full(there.len() + absent.len(), manifest.len())?;
@@ -91,33 +184,27 @@ pub fn merge(standing: Option<Standing<'_>>, layers: &[Layer]) -> Result<Merge> 
 }
 
 /// A layer that stands there.
-struct There {
-    payload: Digest,
-    /// Its signature, where nothing but its payload or its key can keep it from counting.
-    counts: Option<SigLayer>,
+struct There<L: LayerBeside> {
+    content: Digest,
+    counts: Option<L::Counts>,
     /// Its log annotation is `null` or `{}`: cosign 2 takes that for a log entry and panics on what it lacks.
     crashes: bool,
 }
 
 /// The layers that stand there.
-fn there(media_type: &str, bytes: &[u8]) -> Result<Vec<There>> {
-    let layers = check_sig_manifest_kind(media_type, bytes).map_err(|error| broken().caused_by(error))?;
-    // An image or an SBOM that somebody tagged so is not ours to change.
-    let is_other = |layer: &Value| {
-        let kind = layer.get("mediaType").and_then(Value::as_str);
-        let signature = layer.get("annotations").and_then(|annotations| annotations.get(ANNOTATION));
-        signature.is_none() && kind.is_some_and(|kind| kind != payload::MEDIA_TYPE)
-    };
-    if !layers.is_empty() && layers.iter().all(is_other) {
-        return Err(broken());
+fn there<L: LayerBeside>(media_type: &str, bytes: &[u8]) -> Result<Vec<There<L>>> {
+    let layers = L::read(media_type, bytes).map_err(|error| broken(L::KIND).caused_by(error))?;
+    // Somebody else's is not ours to change.
+    if !layers.is_empty() && layers.iter().all(L::is_other) {
+        return Err(broken(L::KIND));
     }
     let layer = |layer: &Value| {
-        let payload = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
+        let content = layer.get("digest")?.as_str().and_then(|digest| Digest::parse(digest).ok())?;
         let log = layer.get("annotations").and_then(|annotations| annotations.get(LOG_ANNOTATION));
         let crashes = log.and_then(Value::as_str).is_some_and(crashes);
-        Some(There { payload, counts: SigLayer::read(layer).ok(), crashes })
+        Some(There { content, counts: L::counts(layer), crashes })
     };
-    layers.iter().map(|found| layer(found).ok_or_else(broken)).collect()
+    layers.iter().map(|found| layer(found).ok_or_else(|| broken(L::KIND))).collect()
 }
 
 /// Whether a log annotation is `null` or `{}`, blanks aside.
@@ -128,12 +215,17 @@ fn crashes(log: &str) -> bool {
 }
 
 /// The manifest with layers appended and the config replaced; every other byte of text stays.
-fn append(bytes: &[u8], absent: &[&Layer], config: &[u8]) -> Result<Vec<u8>> {
-    rewrite(bytes, absent.len() * 400, broken, |name, value| match name {
-        "config" => Ok(Some(config_text(value, config))),
-        "layers" => layers_text(value, absent).map(Some),
-        _ => Ok(None),
-    })
+fn append<L: LayerBeside>(bytes: &[u8], absent: &[&L], config: &[u8]) -> Result<Vec<u8>> {
+    rewrite(
+        bytes,
+        absent.len() * 400,
+        || broken(L::KIND),
+        |name, value| match name {
+            "config" => Ok(Some(config_text(value, config))),
+            "layers" => layers_text(value, absent).map(Some),
+            _ => Ok(None),
+        },
+    )
 }
 
 /// An object with the values of some members replaced by what `replace` gives; the text of all others stays. `more` is
@@ -172,11 +264,12 @@ fn config_text(standing: &RawValue, config: &[u8]) -> String {
     )
 }
 
-fn layers_text(standing: &RawValue, absent: &[&Layer]) -> Result<String> {
+fn layers_text<L: LayerBeside>(standing: &RawValue, absent: &[&L]) -> Result<String> {
+    let broken = || broken(L::KIND);
     let mut layers: Vec<&RawValue> =
         serde_json::from_str(standing.get()).map_err(|error| broken().caused_by(error))?;
-    let rendered: Vec<Layer> = absent.iter().map(|layer| (*layer).clone()).collect();
-    let rendered = signature::render(&rendered);
+    let rendered: Vec<L> = absent.iter().map(|layer| (*layer).clone()).collect();
+    let rendered = L::render(&rendered);
     let ours: Members<'_> =
         serde_json::from_slice(&rendered.manifest).map_err(|error| broken().caused_by(error))?;
     let ours = ours.get("layers").ok_or_else(broken)?;
@@ -187,9 +280,10 @@ fn layers_text(standing: &RawValue, absent: &[&Layer]) -> Result<String> {
 }
 
 /// DESTINATION-BROKEN: what stands there is read before it is changed.
-fn broken() -> Error {
+fn broken(kind: Beside) -> Error {
+    let what = if kind == Beside::Attestations { "attestations" } else { "signatures" };
     Error::new(Check::DestinationBroken, "")
-        .detail("its .sig is no manifest of signatures; it was left as it is")
+        .detail(format!("its {} is no manifest of {what}; it was left as it is", kind.suffix()))
 }
 
 /// SIG-FULL: at most 1,000 layers and 4 MiB.
@@ -243,7 +337,7 @@ const NAMED: usize = 10;
 mod tests {
     use super::*;
     use crate::format::evidence::{DOCKER_MANIFEST, OCI_INDEX};
-    use crate::format::payload;
+    use crate::format::{attestation, payload};
 
     fn layer(payload: &[u8], signature: &[u8]) -> Layer {
         Layer { payload: Descriptor::of(payload::MEDIA_TYPE, payload), signature: signature.to_vec() }

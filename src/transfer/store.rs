@@ -10,41 +10,9 @@ use super::flow::Flow;
 use super::source::Location;
 use crate::digest::Digest;
 use crate::error::Result;
+pub use crate::format::beside::Beside;
 use crate::format::evidence::Descriptor;
 use crate::format::reference::{Repository, Target};
-
-/// What cosign keeps beside an image under a tag that is made of the image's digest (cosign, `SIGNATURE_SPEC`,
-/// "Discovery").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Beside {
-    /// Signatures: `sha256-<hex>.sig`.
-    Signatures,
-    /// Attestations: `sha256-<hex>.att`.
-    Attestations,
-    /// Software bills of materials, unsigned: `sha256-<hex>.sbom`.
-    Sboms,
-}
-
-impl Beside {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Signatures, Self::Attestations, Self::Sboms];
-
-    /// What the tag ends with, as it stands on the screen: `.sig`, `.att`, `.sbom`.
-    #[must_use]
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Signatures => ".sig",
-            Self::Attestations => ".att",
-            Self::Sboms => ".sbom",
-        }
-    }
-
-    /// The tag of this kind of a digest: `sha256-<hex>.sig` and so on.
-    #[must_use]
-    pub fn tag(self, subject: &Digest) -> String {
-        format!("sha256-{}{}", subject.hex(), self.suffix())
-    }
-}
 
 /// A layout, or one repository of a registry, to be read.
 ///

@@ -23,6 +23,8 @@ use crate::keys::public::PublicKey;
 use crate::limits;
 
 #[cfg(feature = "connected")]
+pub(crate) use attestation::{check_att_layer_type, check_att_manifest_kind};
+#[cfg(feature = "connected")]
 pub use blob::{BlobSignature, BlobVerifier, verify_digest as verify_blob_digest};
 #[cfg(feature = "connected")]
 pub(crate) use sig::{SigLayer, check_payload_digest, check_sig_manifest_kind};
@@ -33,11 +35,35 @@ pub struct VerifiedSignature {
     bytes: Box<[u8]>,
 }
 
+/// What is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Bytes.
+    Bytes(Bytes),
+    /// The SHA-256 of bytes that nobody showed. Ed25519 signs none.
+    Hash(Digest),
+}
+
+impl Message {
+    /// Whether a signature verifies in any encoding that cosign takes.
+    #[must_use]
+    pub fn verifies(&self, key: &PublicKey, signature: &[u8]) -> bool {
+        match self {
+            Self::Bytes(bytes) => key.verify(bytes, signature),
+            Self::Hash(digest) => key.verify_digest(digest, signature),
+        }
+    }
+}
+
 impl VerifiedSignature {
     /// Verifies a signature as it stands in our files: strict DER, SHA-256 or pure Ed25519.
     #[must_use]
-    pub fn check(key: &PublicKey, message: &[u8], signature: &[u8]) -> Option<Self> {
-        key.verify_strict(message, signature).then(|| Self { bytes: signature.into() })
+    pub fn check(key: &PublicKey, message: &Message, signature: &[u8]) -> Option<Self> {
+        let verifies = match message {
+            Message::Bytes(bytes) => key.verify_strict(bytes, signature),
+            Message::Hash(digest) => key.verify_digest_strict(digest, signature),
+        };
+        verifies.then(|| Self { bytes: signature.into() })
     }
 
     /// The raw signature.

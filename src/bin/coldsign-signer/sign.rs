@@ -6,8 +6,9 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::files::{self, Output};
+use coldsign::format::document::{BlobItem, Content};
 use coldsign::home::{Home, KeyName};
-use coldsign::keys::public::PublicKey;
+use coldsign::keys::public::{KeyKind, PublicKey};
 use coldsign::keys::sealed::{SealedKey, Use};
 use coldsign::limits;
 use coldsign::request::Request;
@@ -15,14 +16,14 @@ use coldsign::response::{File, Response};
 use coldsign::review::{Review, check_approval};
 use coldsign::secret::{OsRandom, Passphrase};
 use coldsign::selftest::{VERSION, check_self_test};
-use coldsign::sign::{Forms, sign};
+use coldsign::sign::{Forms, due, sign};
 use coldsign::terminal::{Console, counted, size};
 
 use crate::cli::{Form, Sign};
 use crate::station::{Place, check_swap, unlock};
 use crate::{inspect, passphrase};
 
-/// A key that was asked for: found, allowed to sign images, not opened yet.
+/// A key that was asked for: found, not opened yet.
 struct Asked {
     name: KeyName,
     sealed: SealedKey,
@@ -52,12 +53,13 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     let mut response = inspect::read(&command.file)?;
     let forms = command.form.into();
     check_items_many(response.request(), command.max_items)?;
+    keys.iter().try_for_each(|key| check_key_uses(response.request(), key))?;
     check_combine_keys(&response, &keys)?;
     let (size_before, blobs) = {
         let rendered = response.render();
         (rendered.size(), rendered.blob_count())
     };
-    let payloads: usize = response.request().sigs().iter().map(|group| group.payloads.len()).sum();
+    let payloads: usize = response.request().groups().iter().map(|group| group.payloads.len()).sum();
     let statements = response.request().statements().len();
     console.say(&format!(
         "ok  archive; {}; {} and {} rendered again",
@@ -69,10 +71,17 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
         let (name, kind) = (&key.name, key.public().kind());
         let uses = key.sealed.uses();
         console.say(&format!("ok  key {name}: {kind}, use {uses}; all but the signatures rendered"))?;
+        if uses.iter().any(|one| one == Use::Image)
+            && response.request().uses().contains_key(&Use::Attestation)
+        {
+            console
+                .say("note: stock cosign counts an attestation by this key as a signature of the image;")?;
+            console.say("      two keys, one for images and one for attestations, tell them apart")?;
+        }
     }
-    let all = response.request().items().len();
+    let all = response.request().item_count();
     let (pending, done): (Vec<&Asked>, Vec<&Asked>) =
-        keys.iter().partition(|key| signed_items(&response, key, forms) < all);
+        keys.iter().partition(|key| due(&response, &key.public().id(), forms).next().is_some());
     if !pending.is_empty() && passphrases.is_empty() {
         passphrase::check_passphrase_source(console)?;
     }
@@ -136,13 +145,12 @@ impl From<Form> for Forms {
     }
 }
 
-/// Finds the keys and checks that they may sign images.
+/// Finds the keys.
 fn load(home: &Home, names: &[String]) -> Result<Vec<Asked>> {
     let mut keys: Vec<Asked> = Vec::new();
     for name in names {
         let name = KeyName::parse(name)?;
         let sealed = home.load(&name)?;
-        sealed.uses().check_key_uses(Use::Image, name.as_str())?;
         if let Some(twin) = keys.iter().find(|key| key.public() == sealed.public_key()) {
             return Err(Error::new(
                 Check::Usage,
@@ -190,9 +198,33 @@ fn create(console: &mut dyn Console, path: &Path) -> Result<Output> {
     Ok(output)
 }
 
+/// KEY-USES: a key signs nothing outside its uses, and a hash alone only where files are all that it signs: whatever a
+/// hash is of. KEY-TYPE: Ed25519 signs no hash.
+fn check_key_uses(request: &Request, key: &Asked) -> Result<()> {
+    let (uses, name) = (key.sealed.uses(), key.name.as_str());
+    let refused = |error: Error| error.detail("nothing was signed or written");
+    for wanted in request.uses().into_keys() {
+        uses.check_key_uses(wanted, name).map_err(refused)?;
+    }
+    let is_hash = |file: &&BlobItem| matches!(file.content, Content::Hash(_));
+    let Some(file) = request.files().iter().find(is_hash) else { return Ok(()) };
+    if !uses.iter().eq([Use::Blob]) {
+        let error = Error::new(Check::KeyUses, name).detail(format!("its uses: {uses}"));
+        let error = error.detail(format!("item {} is a hash alone, which can be of anything", file.number));
+        return Err(refused(error.hint("a hash is signed by a key whose single use is blob")));
+    }
+    if key.public().kind() == KeyKind::Ed25519 {
+        let error = Error::new(Check::KeyType, format!("{name}, Ed25519"));
+        let error =
+            error.detail(format!("item {} is a hash alone, and Ed25519 signs whole files", file.number));
+        return Err(refused(error.hint("export the file itself: coldsign export --blob FILE")));
+    }
+    Ok(())
+}
+
 /// ITEMS-MANY: nobody reviews more than 1,000 items by accident.
 fn check_items_many(request: &Request, asked: Option<usize>) -> Result<()> {
-    let (items, most) = (request.items().len(), asked.unwrap_or(limits::ITEMS_UNASKED));
+    let (items, most) = (request.item_count(), asked.unwrap_or(limits::ITEMS_UNASKED));
     if items <= most {
         return Ok(());
     }
@@ -212,20 +244,16 @@ fn check_combine_keys(response: &Response, keys: &[Asked]) -> Result<()> {
         .detail("nothing was signed or written"))
 }
 
-/// How many items a key has signed in every form asked for.
-fn signed_items(response: &Response, key: &Asked, forms: Forms) -> usize {
-    let Some(signer) = response.signer(&key.public().id()) else { return 0 };
-    let payloads = forms.sig().then(|| signer.items_with_payload(response.request()).len());
-    let statements = forms.bundle().then(|| signer.items_with_statement(response.request()).len());
-    payloads.into_iter().chain(statements).min().unwrap_or(0)
-}
-
 /// More bytes than the signatures of so many keys add to the file, with everything around them.
 fn room_for(request: &Request, keys: usize) -> u64 {
-    let layers = request.sigs().iter().map(|group| MANIFESTS + SIG_LAYER * number(group.payloads.len()));
-    let bundles =
-        request.statements().iter().map(|unit| MANIFESTS + unit.statement.size.saturating_mul(4) / 3);
-    let one: u64 = layers.chain(bundles).fold(MANIFESTS, u64::saturating_add);
+    let layers = request.groups().iter().map(|group| MANIFESTS + SIG_LAYER * number(group.payloads.len()));
+    // An attestation stands in an envelope and in a bundle.
+    let bundles = request.statements().iter().map(|unit| {
+        let forms = if unit.attested.is_some() { 2 } else { 1 };
+        (MANIFESTS + unit.statement.size.saturating_mul(4) / 3).saturating_mul(forms)
+    });
+    let files = request.files().iter().map(|_| MANIFESTS);
+    let one: u64 = layers.chain(bundles).chain(files).fold(MANIFESTS, u64::saturating_add);
     one.saturating_mul(number(keys))
 }
 

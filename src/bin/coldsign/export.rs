@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use coldsign::check::Check;
+use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::response::Response;
-use coldsign::terminal::{Console, counted, shown, size};
+use coldsign::review::Review;
+use coldsign::terminal::{Console, shown, size};
 use coldsign::transfer::annotations;
-use coldsign::transfer::export::{Children, Platform, Row, Wanted, collect};
+use coldsign::transfer::export::{Ask, Children, Collected, Platform, Row, SignedFile, Wanted, collect};
 use coldsign::transfer::list;
 use coldsign::transfer::source::Source;
-use coldsign::words;
+use coldsign::{limits, words};
 
 use crate::cli::Export;
 use crate::files;
@@ -25,25 +27,25 @@ pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let bar = station::progress("reading", wanted.len());
     let collected = collect(&wanted, &children, station.registries(), station.flow(), || bar.inc(1));
     bar.finish_and_clear();
-    let collected = collected.map_err(nothing_written)?;
+    let mut collected = collected.map_err(nothing_written)?;
+    let files = add_files(args, &mut collected)?;
     for warning in collected.warnings() {
         console.say(&format!("warning: {}", shown(warning)))?;
     }
     console.say_all(&table(collected.rows()))?;
+    console.say_all(&files)?;
     let built = collected.build(args.note.clone()).map_err(nothing_written)?;
     for item in &built.left_out {
         console.say(&format!("left out, equal to an earlier item: {}", shown(item)))?;
     }
-    let (images, items) = (built.request.images().len(), built.request.items().len());
+    let counts = Review::of(&built.request).counts();
     let digest = built.request.digest();
     let file = Response::unsigned(built.request).render();
     output.reserve(file.size())?;
     output.write(file.chunks())?;
     console.say(&format!(
-        "wrote {}: {}, {}, {}; request",
+        "wrote {}: {counts}, {}; request",
         shown(&args.output.display().to_string()),
-        counted(images, "image", "images"),
-        counted(items, "item", "items"),
         size(file.size())
     ))?;
     console.say(&format!("  {}", digest.grouped()))?;
@@ -59,7 +61,8 @@ fn wanted(args: &Export) -> Result<Vec<Wanted>> {
     for image in &args.images {
         let source = Source::parse(image, Path::new(""))?;
         let (name, identity) = (args.name.clone(), args.identity.clone());
-        wanted.push(Wanted { source, name, identity, annotations: annotations.clone(), place: None });
+        let (annotations, ask) = (annotations.clone(), ask(args));
+        wanted.push(Wanted { source, name, identity, annotations, ask, place: None });
     }
     if let Some(from) = &args.from {
         for mut image in list::read(from)? {
@@ -73,6 +76,32 @@ fn wanted(args: &Export) -> Result<Vec<Wanted>> {
         return Err(error.hint("give each image its own in a list: --from FILE"));
     }
     Ok(wanted)
+}
+
+/// What is to be signed of the images of the command line.
+fn ask(args: &Export) -> Ask {
+    match (&args.payload, &args.kind, &args.predicate) {
+        (Some(payload), ..) => Ask::CustomPayload(payload.clone()),
+        (None, Some(kind), Some(predicate)) => Ask::Attestation(kind.clone(), predicate.clone()),
+        _ => Ask::Image,
+    }
+}
+
+/// Adds the files to sign; returns a line for each.
+fn add_files(args: &Export, collected: &mut Collected) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for path in &args.blobs {
+        let bytes = coldsign::files::read(path, limits::FILE).map_err(nothing_written)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let bytes_size = size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        lines.push(format!("{}  sha256:{}  file, {bytes_size}", shown(&name), Digest::of(&bytes).short()));
+        collected.add_file(&name, SignedFile::Content(bytes));
+    }
+    for (name, digest) in &args.blob_digests {
+        lines.push(format!("{}  sha256:{}  hash alone", shown(name), digest.short()));
+        collected.add_file(name, SignedFile::Hash(*digest));
+    }
+    Ok(lines)
 }
 
 fn children(args: &Export) -> Result<Children> {

@@ -11,7 +11,7 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::bundle;
-use coldsign::response::Response;
+use coldsign::response::{Place, Response};
 use coldsign::terminal::{Console, counted, shown};
 
 use crate::cli::Extract;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Extract, console: &mut dyn Console) -> Result<()> {
 struct Row<'a> {
     /// The item's number.
     item: u64,
-    /// What the item signs.
+    /// What the item is about: a manifest, or a file.
     digest: Digest,
     key_id: Digest,
     signature: &'a [u8],
@@ -54,8 +54,12 @@ struct Row<'a> {
 enum Made {
     /// The payload of a `.sig` layer.
     Sig { payload: Bytes },
-    /// The statement of a bundle.
+    /// The statement of an image signature's bundle.
     Bundle { bundle: Bytes },
+    /// The statement of an attestation: its envelope and its bundle.
+    Attestation { envelope: Bytes, bundle: Bytes },
+    /// A file; `None` where its hash alone is in the request.
+    File { content: Option<Bytes>, bundle: Bytes },
 }
 
 impl Row<'_> {
@@ -68,26 +72,64 @@ impl Row<'_> {
     fn files(&self) -> Vec<(String, Bytes)> {
         let item = format!("{}-{}", self.item, self.digest.short());
         let name = |kind: &str| format!("{item}-{}.{kind}", self.key_id.hex());
-        match &self.made {
-            Made::Sig { payload } => vec![
-                (format!("{item}.payload"), Bytes::clone(payload)),
+        let bare = || {
+            [
                 (name("sig"), Bytes::copy_from_slice(self.signature)),
                 (name("b64"), STANDARD.encode(self.signature).into()),
-                (
-                    name("blob.bundle"),
-                    bundle::render_message(&Digest::of(payload), &self.key_id, self.signature),
-                ),
-            ],
-            Made::Bundle { bundle } => vec![(name("bundle"), bundle.clone())],
+            ]
+        };
+        let mut files = Vec::new();
+        match &self.made {
+            Made::Sig { payload } => {
+                files.push((format!("{item}.payload"), payload.clone()));
+                files.extend(bare());
+                let bundle = bundle::render_message(&Digest::of(payload), &self.key_id, self.signature);
+                files.push((name("blob.bundle"), bundle));
+            }
+            Made::Bundle { bundle } => files.push((name("bundle"), bundle.clone())),
+            Made::Attestation { envelope, bundle } => {
+                files.push((name("dsse"), envelope.clone()));
+                files.push((name("bundle"), bundle.clone()));
+            }
+            Made::File { content, bundle } => {
+                files.extend(content.iter().map(|content| (format!("{item}.content"), content.clone())));
+                files.extend(bare());
+                files.push((name("blob.bundle"), bundle.clone()));
+            }
         }
+        files
     }
 }
 
 impl Made {
+    fn of(response: &Response, place: Place, key_id: &Digest) -> Option<Self> {
+        let request = response.request();
+        match place {
+            Place::Payload(group, unit) => {
+                let payload = &request.groups().get(group)?.payloads.get(unit)?.payload;
+                Some(Self::Sig { payload: request.blob(&payload.digest)?.clone() })
+            }
+            Place::Statement(statement) => {
+                let (bundle, _) = response.bundle(statement, key_id)?;
+                Some(match response.attestation(statement, key_id) {
+                    Some((envelope, _)) => Self::Attestation { envelope, bundle },
+                    None => Self::Bundle { bundle },
+                })
+            }
+            Place::File(file) => {
+                let bundle = response.file_bundle(file, key_id)?;
+                let digest = request.files().get(file)?.content.digest();
+                Some(Self::File { content: request.blob(&digest).cloned(), bundle })
+            }
+        }
+    }
+
     fn form(&self) -> &'static str {
         match self {
             Self::Sig { .. } => "sig",
             Self::Bundle { .. } => "bundle",
+            Self::Attestation { .. } => "attestation",
+            Self::File { .. } => "file",
         }
     }
 }
@@ -95,29 +137,23 @@ impl Made {
 /// Every signature of every item, by item, form and key. One that several items share stands with each.
 fn rows(response: &Response) -> Vec<Row<'_>> {
     let request = response.request();
+    let of_item = |item: usize| match request.items().get(item) {
+        Some(item) => Some((item.number, item.subject.digest)),
+        None => {
+            let file = request.files().get(item.checked_sub(request.items().len())?)?;
+            Some((file.number, file.content.digest()))
+        }
+    };
     let mut rows = Vec::new();
     for signer in response.signers() {
         let key_id = signer.key().id();
-        let mut add = |items: &[usize], signature, made: Made| {
-            let items = items.iter().filter_map(|item| request.items().get(*item));
-            rows.extend(items.map(|item| Row {
-                item: item.number,
-                digest: item.subject.digest,
-                key_id,
-                signature,
-                made: made.clone(),
+        for (place, signature) in signer.signatures() {
+            let Some(made) = Made::of(response, *place, &key_id) else { continue };
+            let items = place.items(request).into_iter().filter_map(of_item);
+            rows.extend(items.map(|(item, digest)| {
+                let (signature, made) = (signature.as_bytes(), made.clone());
+                Row { item, digest, key_id, signature, made }
             }));
-        };
-        for ((group, unit), signature) in signer.payloads() {
-            let unit = request.sigs().get(*group).and_then(|group| group.payloads.get(*unit));
-            let Some(unit) = unit else { continue };
-            let Some(payload) = request.blob(&unit.payload.digest) else { continue };
-            add(&unit.items, signature.as_bytes(), Made::Sig { payload: payload.clone() });
-        }
-        for (place, signature) in signer.statements() {
-            let Some(unit) = request.statements().get(*place) else { continue };
-            let Some((bundle, _)) = response.bundle(*place, &key_id) else { continue };
-            add(&unit.items, signature.as_bytes(), Made::Bundle { bundle });
         }
     }
     rows.sort_by_key(|row| (row.item, row.made.form() != "sig", row.key_id));

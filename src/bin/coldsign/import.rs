@@ -83,11 +83,9 @@ fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Co
 fn missing(response: &Response, keys: &[NamedKey]) -> Vec<String> {
     let request = response.request();
     let lacks = |key: &NamedKey| {
-        let signed = response.signer(&key.key.id()).map_or(0, |signer| {
-            signer.items_with_payload(request).union(&signer.items_with_statement(request)).count()
-        });
+        let signed = response.signer(&key.key.id()).map_or(0, |signer| signer.items(request, |_| true).len());
         let name = key.file.display();
-        match request.items().len() - signed {
+        match request.item_count() - signed {
             0 => None,
             _ if signed == 0 => Some(format!("no signature by {name}")),
             lacking => Some(format!("no signature by {name} for {}", counted(lacking, "item", "items"))),
@@ -111,7 +109,7 @@ fn push<'p>(
     console: &mut dyn Console,
 ) -> Result<(Outcome<'p>, Result<()>)> {
     let mode = if asked.dry_run { Mode::DryRun } else { Mode::Push };
-    let images = plan.response().request().images().len();
+    let images = plan.images().len();
     let rights = mode == Mode::Push && asked.to.is_none();
     let bar = station::progress(if rights { "asking for push rights;" } else { "images" }, images);
     // Drawn before the first answer is there.
@@ -182,7 +180,7 @@ fn say_checked(
         (None, Some(_)) => "answers the request of --request-digest".to_owned(),
         (None, None) => "request: not compared".to_owned(),
     };
-    let items = counted(plan.response().request().items().len(), "item", "items");
+    let items = counted(plan.response().request().item_count(), "item", "items");
     let signatures = counted(plan.signature_count(), "signature", "signatures");
     let all = if plan.strangers().is_empty() { "all by" } else { "by" };
     let (signed, idle): (Vec<&NamedKey>, Vec<&NamedKey>) =
@@ -205,6 +203,7 @@ fn say_checked(
 fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
     let forms = [
         (row.sigs, row.new_sigs, format!("{} .sig", row.sigs)),
+        (row.atts, row.new_atts, format!("{} .att", row.atts)),
         (row.bundles, row.new_bundles, counted(row.bundles, "bundle", "bundles")),
     ];
     let forms = || forms.iter().filter(|(count, ..)| *count > 0);
@@ -273,7 +272,7 @@ fn say_done(
     if !outcome.touched() {
         return console.say("nothing was pushed");
     }
-    let stands = outcome.rows().any(|row| row.sigs + row.bundles > 0);
+    let stands = outcome.rows().any(|row| row.sigs + row.atts + row.bundles > 0);
     let verified = if stands { "; read back and verified" } else { "" };
     let pushed = counted(pushed, "image", "images");
     console.say(&format!("done: {pushed} pushed, {unchanged} unchanged{rest}{verified}"))?;
@@ -412,7 +411,8 @@ fn word(text: &str) -> String {
 fn say_errors(outcome: &Outcome<'_>, to: &To<'_>, console: &mut dyn Console) -> Result<()> {
     let failures = outcome.failures();
     let mut say = |error: &Error| terminal::report(error).lines().try_for_each(|line| console.say(line));
-    let none = outcome.rows().all(|row| row.status == Status::Failed && row.sigs + row.bundles == 0);
+    let none =
+        outcome.rows().all(|row| row.status == Status::Failed && row.sigs + row.atts + row.bundles == 0);
     if let Some(error) = none_there(&failures, to).filter(|_| none && !outcome.touched()) {
         return say(&error);
     }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use coldsign::error::Result;
-use coldsign::format::document::Item;
+use coldsign::format::document::{BlobItem, Content, Item, Signed};
+use coldsign::format::evidence::Descriptor;
 use coldsign::keys::public::PublicKey;
-use coldsign::response::Response;
+use coldsign::response::{Place, Response};
 use coldsign::review::{Review, signed_by};
 use coldsign::terminal::Console;
 use coldsign::{files, limits, words};
@@ -86,11 +87,13 @@ fn file_value(response: &Response) -> Value {
     let signers: Vec<Value> = response
         .signers()
         .map(|signer| {
+            let count = |counts: &dyn Fn(Place) -> bool| signer.items(request, counts).len();
             json!({
                 "keyId": signer.key().id().to_string(),
                 "type": signer.key().kind().to_string(),
-                "sig": signer.items_with_payload(request).len(),
-                "bundle": signer.items_with_statement(request).len(),
+                "sig": count(&|place| matches!(place, Place::Payload(..))),
+                "bundle": count(&|place| matches!(place, Place::Statement(_))),
+                "file": count(&|place| matches!(place, Place::File(_))),
             })
         })
         .collect();
@@ -100,20 +103,50 @@ fn file_value(response: &Response) -> Value {
         "words": words::words(&request.digest()),
         "note": request.note(),
         "images": request.images().len(),
-        "items": request.items().iter().map(item_value).collect::<Vec<_>>(),
+        "items": request.items().iter().map(item_value).chain(request.files().iter().map(file_item)).collect::<Vec<_>>(),
         "signers": signers,
     })
 }
 
 fn item_value(item: &Item) -> Value {
     let unseen: Vec<String> = item.unseen.iter().map(ToString::to_string).collect();
-    json!({
+    let mut value = json!({
         "number": item.number,
+        "kind": item.signed.kind(),
         "destination": item.destination.to_string(),
-        "identity": item.identity.to_string(),
         "digest": item.subject.digest.to_string(),
         "mediaType": item.subject.media_type,
-        "annotations": item.annotations,
         "unseen": unseen,
+    });
+    let signed = match &item.signed {
+        Signed::Image { identity, annotations, .. } => {
+            vec![("identity", json!(identity.to_string())), ("annotations", json!(annotations))]
+        }
+        Signed::CustomPayload { payload } => vec![("payload", descriptor_value(payload))],
+        Signed::Attestation { predicate_type, predicate, .. } => {
+            vec![("predicateType", json!(predicate_type.uri())), ("predicate", descriptor_value(predicate))]
+        }
+    };
+    if let Some(members) = value.as_object_mut() {
+        members.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    value
+}
+
+fn file_item(file: &BlobItem) -> Value {
+    let size = match &file.content {
+        Content::Carried(content) => Some(content.size),
+        Content::Hash(_) => None,
+    };
+    json!({
+        "number": file.number,
+        "kind": "blob",
+        "name": file.name,
+        "digest": file.content.digest().to_string(),
+        "size": size,
     })
+}
+
+fn descriptor_value(descriptor: &Descriptor) -> Value {
+    json!({ "digest": descriptor.digest.to_string(), "size": descriptor.size })
 }

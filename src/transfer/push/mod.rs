@@ -10,21 +10,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
+
 use super::flow::Flow;
 use super::gather::{self, Patience};
 use super::import::Plan;
-use super::merge::{Crashing, Merge, Merged, Standing, merge};
+use super::merge::{Crashing, LayerBeside, Merged, merge};
 use super::store::{Beside, Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::bundle;
 use crate::format::evidence::{Descriptor, OCI_MANIFEST};
-use crate::format::reference::{Repository, Target};
-use crate::format::signature::Layer;
+use crate::format::reference::{Identity, Repository, Target};
+use crate::format::{attestation, bundle};
 use crate::limits;
-use crate::request::{Image, SigGroup};
-use crate::verify::{Claims, Demand, Form, Purpose, Verifier};
+use crate::request::{Image, SubjectGroup};
+use crate::verify::{Claims, Demand, Form, Purpose, Valid, Verifier};
 
 use outcome::Shown;
 pub(super) use outcome::check_sig_crashes_cosign;
@@ -68,11 +69,11 @@ impl Plan {
         }
         let map = Arc::new(Map::of(self));
         let run = Run::new(self, destinations, mode, map.clone());
-        let groups = self.request().sigs().iter().map(|_| Group::default()).collect();
-        let tags = vec![Tag::default(); self.request().images().len()];
+        let groups = self.request().groups().iter().map(|_| Group::default()).collect();
+        let tags = vec![Tag::default(); self.images().len()];
         let mut outcome = Outcome { plan: self, map, mode, groups, tags };
         let mut shown = Shown::default();
-        let turns = turns(self, 0..self.request().sigs().len());
+        let turns = turns(self, 0..self.request().groups().len());
         let last = outcome.last_turns(&turns);
         flow.run(
             &turns,
@@ -113,16 +114,18 @@ impl Map {
     fn of(plan: &Plan) -> Self {
         let request = plan.request();
         let mut group_of = vec![usize::MAX; request.items().len()];
-        for (place, group) in request.sigs().iter().enumerate() {
-            for item in group.payloads.iter().flat_map(|unit| &unit.items) {
+        for (place, group) in request.groups().iter().enumerate() {
+            let attested = group.attestations.iter().filter_map(|place| request.statements().get(*place));
+            let items = group.payloads.iter().map(|unit| &unit.items).chain(attested.map(|unit| &unit.items));
+            for item in items.flatten() {
                 if let Some(group_of) = group_of.get_mut(*item) {
                     *group_of = place;
                 }
             }
         }
-        let images_of = vec![Vec::new(); request.sigs().len()];
+        let images_of = vec![Vec::new(); request.groups().len()];
         let mut map = Self { group_of, tops: HashMap::new(), images_of };
-        for (number, image) in request.images().iter().enumerate() {
+        for (number, image) in plan.images().iter().enumerate() {
             for place in map.groups(image) {
                 if let Some(images) = map.images_of.get_mut(place) {
                     images.push(number);
@@ -158,9 +161,11 @@ struct Done {
     /// Something was absent.
     changed: bool,
     sigs: usize,
+    atts: usize,
     bundles: usize,
     /// Of these, those that were not there at first.
     new_sigs: usize,
+    new_atts: usize,
     new_bundles: usize,
     foreign_layers: usize,
     foreign_bundles: usize,
@@ -233,7 +238,7 @@ impl<'a> Run<'a> {
             Mode::Push => Verifier::knowing(plan.response().known()),
             Mode::DryRun => Verifier::default(),
         };
-        let waits = plan.request().images().iter().map(|_| Wait::default()).collect();
+        let waits = plan.images().iter().map(|_| Wait::default()).collect();
         Self { plan, destinations, map, mode, live: destinations.is_live(), verifier, demand, waits }
     }
 
@@ -262,8 +267,8 @@ impl<'a> Run<'a> {
         Err(error.detail("not asked for: a request for this image took too long"))
     }
 
-    fn group(&self, place: usize) -> Result<&'a SigGroup> {
-        self.plan.request().sigs().get(place).ok_or_else(|| Error::new(Check::SubjectAbsent, place))
+    fn group(&self, place: usize) -> Result<&'a SubjectGroup> {
+        self.plan.request().groups().get(place).ok_or_else(|| Error::new(Check::SubjectAbsent, place))
     }
 
     /// Puts what is absent of a group. What was there already is verified at once.
@@ -297,11 +302,12 @@ impl<'a> Run<'a> {
 
     /// TAG-MOVED: the tag of the identity, else of the destination, names the digest that was signed. What cannot be
     /// found out stops nothing, unless it takes too long: REGISTRY-TIMEOUT.
-    fn check_tag_moved(&self, store: &dyn Sink, group: &SigGroup, image: usize) -> Result<Tag> {
+    fn check_tag_moved(&self, store: &dyn Sink, group: &SubjectGroup, image: usize) -> Result<Tag> {
         let request = self.plan.request();
-        let item = request.images().get(image).and_then(|image| request.items().get(image.first));
+        let item = self.plan.images().get(image).and_then(|image| request.items().get(image.first));
         let Some(item) = item else { return Ok(Tag::NotNamed) };
-        let of_identity = item.identity.tag().filter(|_| *item.identity.repository() == group.repository);
+        let identity = item.identity().filter(|identity| *identity.repository() == group.repository);
+        let of_identity = identity.and_then(Identity::tag);
         let Some(tag) = of_identity.or(item.destination.tag()) else { return Ok(Tag::NotNamed) };
         let now = match store.resolve(&Target::Tag(tag.to_owned())) {
             Ok(Some(now)) => now.digest,
@@ -321,8 +327,8 @@ impl<'a> Run<'a> {
 
     /// Whether a digest is known to have no signature: none there, and none on its way with this plan.
     fn is_bare(&self, store: &dyn Sink, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let is = |group: &SigGroup| group.repository == *repository && group.subject.digest == *digest;
-        if self.plan.request().sigs().iter().any(is) {
+        let is = |group: &SubjectGroup| group.repository == *repository && group.subject.digest == *digest;
+        if self.plan.request().groups().iter().any(is) {
             return Ok(false);
         }
         let found = store
@@ -336,7 +342,7 @@ impl<'a> Run<'a> {
         &self,
         store: &dyn Sink,
         place: usize,
-        group: &SigGroup,
+        group: &SubjectGroup,
         known: &mut Group,
         again: bool,
     ) -> Result<()> {
@@ -346,24 +352,21 @@ impl<'a> Run<'a> {
         } else {
             HashSet::new()
         };
-        let done = &mut known.done;
         let layers = self.plan.layers(place, group);
-        if !layers.is_empty() {
-            done.sigs = 1;
-            let standing = standing(store, &group.subject.digest)?;
-            let standing =
-                standing.as_ref().map(|(standing, bytes)| (standing.media_type.as_str(), bytes.as_slice()));
-            let merge = merge(standing, &layers).map_err(|error| error.within(name(group)))?;
-            done.foreign_layers = self.foreign(standing, group, &merge);
-            known.crashing = merge.crashing;
-            if merge.change.is_some() || again {
-                (done.changed, done.new_sigs) = (true, 1);
-                if self.mode == Mode::Push {
-                    done.stage = Stage::Put;
-                    self.put_sig(store, group, &layers, merge.change.as_ref())?;
-                }
-            }
-        }
+        let payloads = layers.iter().map(|layer| layer.payload.digest).collect::<BTreeSet<_>>();
+        let payloads = payloads.iter().filter_map(|digest| self.plan.request().blob(digest).cloned());
+        let payloads: Vec<Bytes> = payloads.collect();
+        let all = |place, group: &SubjectGroup| self.plan.layers(place, group);
+        let put = self.put_layers(store, group, (&layers, &payloads), all, known, again)?;
+        (known.done.sigs, known.done.new_sigs) = put;
+        let (envelopes, layers): (Vec<Bytes>, Vec<attestation::Layer>) =
+            self.plan.attestations(group).into_iter().unzip();
+        let all = |_, group: &SubjectGroup| {
+            self.plan.attestations(group).into_iter().map(|(_, layer)| layer).collect()
+        };
+        let put = self.put_layers(store, group, (&layers, &envelopes), all, known, again)?;
+        (known.done.atts, known.done.new_atts) = put;
+        let done = &mut known.done;
         let mut bundles = 0;
         for (bundle, referrer) in self.plan.bundles(group) {
             bundles += 1;
@@ -388,50 +391,87 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// How many layers stand there that are not of this response. Groups of one digest share a `.sig` in a layout and
-    /// in a repository that all signatures go to.
-    fn foreign(&self, standing: Option<Standing<'_>>, group: &SigGroup, merge: &Merge) -> usize {
-        if merge.foreign == 0 {
-            return 0;
-        }
-        let groups = self.plan.request().sigs().iter().enumerate();
-        let siblings = groups.filter(|(_, other)| other.subject.digest == group.subject.digest);
-        let all: Vec<Layer> = siblings.flat_map(|(place, other)| self.plan.layers(place, other)).collect();
-        self::merge(standing, &all).map_or(merge.foreign, |merge| merge.foreign)
-    }
-
-    /// Payloads, config, then the manifest that names them, if it is not the one that stands there.
-    fn put_sig(
+    /// Merges layers into what stands beside a group, and puts it with their contents. `all` gives the layers of another
+    /// group: those of one digest share a tag in a layout and in a repository that all signatures go to. Returns how many
+    /// manifests hold them, and how many of these were changed.
+    fn put_layers<L: LayerBeside>(
         &self,
         store: &dyn Sink,
-        group: &SigGroup,
-        layers: &[Layer],
-        merged: Option<&Merged>,
-    ) -> Result<()> {
-        for digest in layers.iter().map(|layer| layer.payload.digest).collect::<BTreeSet<_>>() {
-            if let Some(payload) = self.plan.request().blob(&digest) {
-                store.put_blob(payload)?;
+        group: &SubjectGroup,
+        (layers, contents): (&[L], &[Bytes]),
+        all: impl Fn(usize, &SubjectGroup) -> Vec<L>,
+        known: &mut Group,
+        again: bool,
+    ) -> Result<(usize, usize)> {
+        if layers.is_empty() {
+            return Ok((0, 0));
+        }
+        let standing = standing(store, L::KIND, &group.subject.digest)?;
+        let standing =
+            standing.as_ref().map(|(standing, bytes)| (standing.media_type.as_str(), bytes.as_slice()));
+        let merge = merge(standing, layers).map_err(|error| error.within(name(group)))?;
+        if merge.foreign > 0 {
+            let groups = self.plan.request().groups().iter().enumerate();
+            let siblings = groups.filter(|(_, other)| other.subject.digest == group.subject.digest);
+            let all: Vec<L> = siblings.flat_map(|(place, other)| all(place, other)).collect();
+            known.done.foreign_layers +=
+                self::merge(standing, &all).map_or(merge.foreign, |merge| merge.foreign);
+        }
+        known.crashing.add(merge.crashing);
+        if merge.change.is_none() && !again {
+            return Ok((1, 0));
+        }
+        known.done.changed = true;
+        if self.mode == Mode::Push {
+            known.done.stage = Stage::Put;
+            contents.iter().try_for_each(|content| store.put_blob(content))?;
+            // What does not stand there by now was lost, and is put as it stands.
+            if let Some(merged) = &merge.change {
+                put_merged(store, L::KIND, &group.subject, merged)?;
             }
         }
-        merged.map_or(Ok(()), |merged| put_merged(store, &group.subject, merged))
+        Ok((1, 1))
     }
 
     /// Reads a group back and verifies it. An error where something of ours is missing whose form could not be read, or
     /// where reading took too long: then it is not known to be missing, or its image has ended.
-    fn look(&self, store: &dyn Sink, place: usize, group: &SigGroup) -> Result<Seen> {
+    fn look(&self, store: &dyn Sink, place: usize, group: &SubjectGroup) -> Result<Seen> {
         let mut found = HashSet::new();
         let (mut bundles, mut good) = (0, 0);
         let mut unread = Vec::new();
         let own = Patience::default();
         let patience = self.waits(place).next().map_or(&own, |wait| &wait.patience);
-        for verdict in gather::judge(store, &group.subject.digest, &self.verifier, &self.demand, patience) {
+        let judge =
+            |demand: &Demand| gather::judge(store, &group.subject.digest, &self.verifier, demand, patience);
+        let custom = group.payloads.iter().any(|unit| unit.custom);
+        // What another tool's payload says is not known; ours were rendered again, and are known by their digests.
+        let mut verdicts = judge(&Demand { claims: !custom, ..self.demand.clone() });
+        let attested = if group.attestations.is_empty() {
+            Vec::new()
+        } else {
+            judge(&Demand { purpose: Purpose::Attestation(None), ..self.demand.clone() })
+        };
+        let mut good_attestations = 0;
+        for verdict in attested {
+            let is_bundle = verdict.form == Form::Bundle;
+            let is_unread = verdict.unread().is_some();
+            match verdict.outcome {
+                Ok(valid) => {
+                    good_attestations += usize::from(is_bundle);
+                    found.insert(signed(&valid));
+                }
+                // Bundles are read for signatures as well: each failure is told once.
+                Err(error) if is_unread && !is_bundle => unread.push((verdict.form, error)),
+                Err(_) => {}
+            }
+        }
+        for verdict in verdicts.drain(..) {
             let is_bundle = usize::from(verdict.form == Form::Bundle);
             let is_unread = verdict.unread().is_some();
             match verdict.outcome {
                 Ok(valid) => {
                     (bundles, good) = (bundles + is_bundle, good + is_bundle);
-                    let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
-                    found.insert((valid.form(), valid.key_id(), Digest::of(bytes)));
+                    found.insert(signed(&valid));
                 }
                 Err(error) if is_unread => unread.push((verdict.form, error)),
                 Err(_) => bundles += is_bundle,
@@ -449,7 +489,7 @@ impl<'a> Run<'a> {
         Ok(Seen {
             wanted: wanted.len(),
             missing: missing.into_iter().map(|(_, key, _)| *key).collect(),
-            foreign_bundles: bundles - good,
+            foreign_bundles: bundles - good - good_attestations,
             bundled: bundles > 0,
             hidden: bundles > 0 && good == 0,
             note: unread
@@ -575,6 +615,7 @@ impl Group {
                 stage,
                 changed: self.done.changed || put.done.changed,
                 new_sigs: self.done.new_sigs,
+                new_atts: self.done.new_atts,
                 new_bundles: self.done.new_bundles,
                 ..put.done
             };
@@ -589,7 +630,7 @@ impl Group {
     /// Whether something of ours stands there, as far as it is known. What a dry run would push does not.
     fn stands(&self) -> bool {
         let would_be = self.done.changed && self.done.stage == Stage::Read;
-        self.error.is_none() && !would_be && self.done.sigs + self.done.bundles > 0
+        self.error.is_none() && !would_be && self.done.sigs + self.done.atts + self.done.bundles > 0
     }
 }
 
@@ -599,7 +640,7 @@ fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
     let mut turns: Vec<Vec<usize>> = Vec::new();
     let mut of_digest: HashMap<Digest, usize> = HashMap::new();
     for place in places {
-        let Some(group) = plan.request().sigs().get(place) else { continue };
+        let Some(group) = plan.request().groups().get(place) else { continue };
         let turn = *of_digest.entry(group.subject.digest).or_insert_with(|| {
             turns.push(Vec::new());
             turns.len() - 1
@@ -611,17 +652,32 @@ fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
     turns
 }
 
-/// Puts a merged `.sig`: its config, then the manifest. The payloads that it names were put before.
-pub(super) fn put_merged(store: &dyn Sink, subject: &Descriptor, merged: &Merged) -> Result<()> {
+/// What a valid signature is known by: its form, its key, and the digest of the payload or statement.
+fn signed(valid: &Valid) -> (Form, Digest, Digest) {
+    let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
+    (valid.form(), valid.key_id(), Digest::of(bytes))
+}
+
+/// Puts a merged `.sig` or `.att`: its config, then the manifest. What its layers hold was put before.
+pub(super) fn put_merged(
+    store: &dyn Sink,
+    kind: Beside,
+    subject: &Descriptor,
+    merged: &Merged,
+) -> Result<()> {
     store.put_blob(&merged.config)?;
     let manifest =
         ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
-    store.put_beside(Beside::Signatures, subject, &manifest)
+    store.put_beside(kind, subject, &manifest)
 }
 
-/// The `.sig` that stands at a digest, to be merged into. DESTINATION-BROKEN where it is named and not there.
-pub(super) fn standing(store: &dyn Sink, subject: &Digest) -> Result<Option<(Descriptor, Vec<u8>)>> {
-    let Some(standing) = store.beside(Beside::Signatures, subject)?.into_iter().next() else {
+/// The `.sig` or `.att` that stands at a digest, to be merged into. DESTINATION-BROKEN where it is named and not there.
+pub(super) fn standing(
+    store: &dyn Sink,
+    kind: Beside,
+    subject: &Digest,
+) -> Result<Option<(Descriptor, Vec<u8>)>> {
+    let Some(standing) = store.beside(kind, subject)?.into_iter().next() else {
         return Ok(None);
     };
     let bytes = store
@@ -631,12 +687,12 @@ pub(super) fn standing(store: &dyn Sink, subject: &Digest) -> Result<Option<(Des
 }
 
 /// `repository@digest`.
-fn name(group: &SigGroup) -> String {
+fn name(group: &SubjectGroup) -> String {
     format!("{}@{}", group.repository, group.subject.digest)
 }
 
 /// SUBJECT-ABSENT: the signed manifest is at the destination.
-fn check_subject_absent(store: &dyn Sink, group: &SigGroup) -> Result<()> {
+fn check_subject_absent(store: &dyn Sink, group: &SubjectGroup) -> Result<()> {
     match store.resolve(&Target::Digest(group.subject.digest))? {
         Some(_) => Ok(()),
         None => Err(Error::new(Check::SubjectAbsent, name(group))

@@ -23,10 +23,14 @@ pub struct Row {
     pub status: Status,
     /// How many `.sig` manifests hold its signatures.
     pub sigs: usize,
-    /// How many bundles hold its signatures.
+    /// How many `.att` manifests hold attestations of it.
+    pub atts: usize,
+    /// How many bundles hold its signatures and attestations.
     pub bundles: usize,
     /// How many of the `.sig` manifests were changed, or would be.
     pub new_sigs: usize,
+    /// How many of the `.att` manifests were changed, or would be.
+    pub new_atts: usize,
     /// How many of the bundles were put, or would be.
     pub new_bundles: usize,
     /// Whether other layers stand beside ours.
@@ -169,13 +173,13 @@ impl Row {
 impl Outcome<'_> {
     /// One row an image, in the order of the request.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.plan.request().images().iter().enumerate().map(|(number, image)| self.row(number, image))
+        self.plan.images().iter().enumerate().map(|(number, image)| self.row(number, image))
     }
 
     /// How many images have this status.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
-        self.plan.request().images().iter().filter(|image| self.status(image) == status).count()
+        self.plan.images().iter().filter(|image| self.status(image) == status).count()
     }
 
     /// Why images failed, by check and registry, in the order of the request.
@@ -184,13 +188,13 @@ impl Outcome<'_> {
         let mut kinds: Vec<(Check, &str)> = Vec::new();
         let mut failures: Vec<Failures<'_>> = Vec::new();
         let mut listed = HashSet::new();
-        for image in self.plan.request().images() {
+        for image in self.plan.images() {
             let mut counted = HashSet::new();
             for place in self.map.groups(image) {
                 let Some(error) = self.groups.get(place).and_then(|group| group.error.as_ref()) else {
                     continue;
                 };
-                let group = self.plan.request().sigs().get(place);
+                let group = self.plan.request().groups().get(place);
                 let kind =
                     (error.check(), group.map(|group| group.repository.registry()).unwrap_or_default());
                 let at = kinds.iter().position(|known| *known == kind).unwrap_or_else(|| {
@@ -271,7 +275,7 @@ impl Outcome<'_> {
         let last = |image: &Image| {
             self.map.groups(image).iter().filter_map(|place| turn_of.get(*place)).max().copied().unwrap_or(0)
         };
-        self.plan.request().images().iter().map(last).collect()
+        self.plan.images().iter().map(last).collect()
     }
 
     fn of(&self, image: &Image) -> impl Iterator<Item = (usize, &Group)> {
@@ -304,8 +308,10 @@ impl Outcome<'_> {
             digest: top.map_or(self.plan.request().digest(), |item| item.subject.digest),
             status: self.status(image),
             sigs: 0,
+            atts: 0,
             bundles: 0,
             new_sigs: 0,
+            new_atts: 0,
             new_bundles: 0,
             beside: false,
             foreign: 0,
@@ -325,6 +331,8 @@ impl Outcome<'_> {
                 Some(_) => {}
                 None => {
                     row.sigs += group.done.sigs;
+                    row.atts += group.done.atts;
+                    row.new_atts += group.done.new_atts;
                     row.bundles += group.done.bundles;
                     row.new_sigs += group.done.new_sigs;
                     row.new_bundles += group.done.new_bundles;
@@ -334,7 +342,7 @@ impl Outcome<'_> {
             row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
             row.hidden |= group.done.hidden;
             row.bundled |= group.done.bundled && self.map.group_of.get(image.first) == Some(&place);
-            let group_name = || self.plan.request().sigs().get(place).map(name).unwrap_or_default();
+            let group_name = || self.plan.request().groups().get(place).map(name).unwrap_or_default();
             if group.crashing.count > 0 {
                 row.crashing.push((group_name(), group.crashing.clone()));
             }
@@ -359,7 +367,7 @@ impl Shown {
     ) {
         while last.get(self.0.len()).is_some_and(|last| *last <= turn) {
             let number = self.0.len();
-            let Some(image) = outcome.plan.request().images().get(number) else { return };
+            let Some(image) = outcome.plan.images().get(number) else { return };
             let row = outcome.row(number, image);
             self.0.push(row.status);
             each(Event::Row(row));
@@ -368,7 +376,7 @@ impl Shown {
 
     /// Hands over the others, and again those whose status changed.
     pub(super) fn rest(&self, outcome: &Outcome<'_>, each: &mut impl FnMut(Event)) {
-        for (number, image) in outcome.plan.request().images().iter().enumerate() {
+        for (number, image) in outcome.plan.images().iter().enumerate() {
             if self.0.get(number) != Some(&outcome.status(image)) {
                 each(Event::Row(outcome.row(number, image)));
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::digest::Digest;
+use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 
 use super::{Network, at_least_one, parser};
@@ -21,9 +22,16 @@ The digest of the request goes to stdout, everything else to stderr:
   coldsign export -o request.tar oci:./layout:1.4 --as registry.example/app:1.4
   coldsign export -o request.tar --from images.txt -a release=2026.18
 
-A line of a list is IMAGE [--as REF] [--identity REF] [-a KEY=VALUE]...; words
-are separated by blanks, a word with blanks is a JSON string, # begins a
-comment, paths are relative to the list's folder.")]
+A line of a list is IMAGE [--as REF] [--identity REF] [-a KEY=VALUE]..., or
+IMAGE with --payload FILE or with --type TYPE --predicate FILE; words are
+separated by blanks, a word with blanks is a JSON string, # begins a comment,
+paths are relative to the list's folder.
+
+Something else than the image, by a key that is allowed to (key uses):
+  coldsign export -o r.tar --attest --type spdxjson --predicate sbom.json IMAGE
+  coldsign export -o r.tar --payload payload.json IMAGE
+  coldsign export -o r.tar --blob release.tgz --blob release.txt")]
+#[command(group = ArgGroup::new("asked").args(["images", "from", "blobs", "blob_digests"]).required(true).multiple(true))]
 pub(crate) struct Export {
     /// Where an image comes from
     #[arg(value_name = "IMAGE")]
@@ -43,6 +51,24 @@ pub(crate) struct Export {
     /// For the person who signs; it is shown, not signed
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+    /// Sign a statement about the image, not the image
+    #[arg(long, requires_all = ["kind", "predicate", "images"], conflicts_with_all = ["from", "identity", "annotations"])]
+    pub(crate) attest: bool,
+    /// What the statement says: a URI, or a name that cosign knows
+    #[arg(long = "type", value_name = "TYPE", requires = "attest", value_parser = parser(PredicateType::parse))]
+    pub(crate) kind: Option<PredicateType>,
+    /// The statement's predicate, JSON; for --type custom any text
+    #[arg(long, value_name = "FILE", requires = "attest")]
+    pub(crate) predicate: Option<PathBuf>,
+    /// Sign this payload of another tool, and put it beside the image
+    #[arg(long, value_name = "FILE", requires = "images", conflicts_with_all = ["attest", "from", "identity", "annotations"])]
+    pub(crate) payload: Option<PathBuf>,
+    /// Sign a file; its content travels in the request; may be repeated
+    #[arg(long = "blob", value_name = "FILE")]
+    pub(crate) blobs: Vec<PathBuf>,
+    /// Sign a hash alone, by a key that signs files only; may be repeated
+    #[arg(long = "blob-digest", value_name = "NAME=sha256:DIGEST", value_parser = parser(named_digest))]
+    pub(crate) blob_digests: Vec<(String, Digest)>,
     /// Carry only an index's images for this platform; may be repeated
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", conflicts_with = "no_recursive")]
     pub(crate) platforms: Vec<String>,
@@ -223,4 +249,11 @@ pub(crate) enum Attach {
     Bundle,
     /// Both
     Both,
+}
+
+/// `NAME=sha256:DIGEST`.
+fn named_digest(text: &str) -> Result<(String, Digest), String> {
+    let (name, digest) = text.rsplit_once('=').ok_or("NAME=sha256:DIGEST is wanted")?;
+    let digest = Digest::parse(digest).map_err(|error| error.to_string())?;
+    if name.is_empty() { Err("the name is empty".to_owned()) } else { Ok((name.to_owned(), digest)) }
 }

@@ -133,6 +133,7 @@ fn row_value(row: &Row) -> Value {
     let warnings =
         warnings.iter().map(|warning| text(warning)).chain(row.notes.iter().map(|note| text(note)));
     object([
+        ("atts", number(row.atts)),
         ("bundles", number(row.bundles)),
         ("check", error.map_or(Value::Null, |(check, _)| text(check))),
         ("digest", text(&row.digest)),

@@ -17,6 +17,7 @@ use coldsign::response::Response;
 use coldsign::terminal::shown;
 use coldsign::transfer::below::manifests_below;
 use coldsign::transfer::entries::Picked;
+use coldsign::transfer::export::Ask;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::store::{Place, Places};
 use coldsign::transfer::{gather, list};
@@ -90,6 +91,7 @@ impl Images {
             }
             images.list = list::read(from)?
                 .into_iter()
+                .filter(|wanted| wanted.ask == Ask::Image)
                 .map(|wanted| Image::of_source(wanted.source.to_string(), &wanted.source, wanted.annotations))
                 .collect();
             return Ok(images);
@@ -160,7 +162,10 @@ impl Image {
         must_be_there: bool,
     ) -> impl Iterator<Item = Self> + 'a {
         request.images().iter().filter_map(move |image| {
-            let destination = &request.items().get(image.first)?.destination;
+            let top = request.items().get(image.first)?;
+            // Payloads of other tools and attestations are no signatures of the image.
+            top.identity()?;
+            let destination = &top.destination;
             let digests = image.items.iter().filter_map(|item| request.items().get(*item));
             let digests = digests.map(|item| item.subject.digest).collect();
             let own = || Location::Registry(destination.repository().clone());

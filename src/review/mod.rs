@@ -3,26 +3,32 @@
 //! Holding a [`ReviewedRequest`] is the proof that a person approved this request's digest: they typed words that stand
 //! on the exporting side's paper, or named the digest where nobody can be asked.
 
+mod extra;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::document::Item;
+use crate::format::document::{Item, Signed};
 use crate::format::evidence::{Child, Config, ImageManifest, Index, Manifest, Platform};
-use crate::format::reference::Repository;
+use crate::format::reference::{Identity, Repository};
+use crate::keys::sealed::Use;
 use crate::request::{Image, Request};
-use crate::response::{Response, Signer};
+use crate::response::{Place, Response, Signer};
 use crate::secret::Random;
 use crate::terminal::{
     COLUMNS, Console, Pages, Section, counted, filled, quoted, refused, rule, shown, size,
 };
+use crate::verify::Form;
 use crate::words;
+use extra::{Extra, File};
 
-/// A request as it is shown to a person.
+/// A request as it is shown to a person: what it names by number, files after everything else.
 pub struct Review<'r> {
     request: &'r Request,
     images: Vec<Shown<'r>>,
+    files: Vec<File<'r>>,
 }
 
 /// A request that a person approved. There is no other way to one than [`Review::approve`].
@@ -44,16 +50,31 @@ impl<'r> Review<'r> {
     pub fn of(request: &'r Request) -> Self {
         let common = common_annotations(request);
         let places = request.images().iter().zip(1..);
-        let images =
-            places.map(|(image, number)| Shown::of(request, image, number, common.is_some())).collect();
-        Self { request, images }
+        let images = places.map(|(image, number)| Shown::of(request, image, number, common.is_some()));
+        let images: Vec<Shown<'_>> = images.collect();
+        let files = request.files().iter().zip(images.len() + 1..);
+        let files = files.map(|(file, number)| File::of(request, file, number)).collect();
+        Self { request, images, files }
     }
 
-    /// How much it is: `40 images, 112 items`.
+    /// How much it is: `40 images, 1 attestation, 113 items`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let images = counted(self.images.len(), "image", "images");
-        format!("{images}, {}", counted(self.request.items().len(), "item", "items"))
+        let of = |is: fn(&Signed) -> bool| self.images.iter().filter(|image| is(&image.top.signed)).count();
+        let kinds = [
+            (of(|signed| matches!(signed, Signed::Image { .. })), "image", "images"),
+            (
+                of(|signed| matches!(signed, Signed::CustomPayload { .. })),
+                "payload of another tool",
+                "payloads of other tools",
+            ),
+            (of(|signed| matches!(signed, Signed::Attestation { .. })), "attestation", "attestations"),
+            (self.files.len(), "file", "files"),
+        ];
+        let kinds = kinds.into_iter().filter(|(count, ..)| *count > 0);
+        let kinds = kinds.map(|(count, one, many)| counted(count, one, many));
+        let items = counted(self.request.item_count(), "item", "items");
+        kinds.chain([items]).collect::<Vec<_>>().join(", ")
     }
 
     /// What comes first: children that were not seen, counts, what the requester says, what deserves a second look.
@@ -62,20 +83,29 @@ impl<'r> Review<'r> {
         let mut lines = Vec::new();
         let unseen: usize = self.images.iter().map(|image| image.unseen).sum();
         if unseen > 0 {
-            let numbers = self.numbers(|image| image.unseen > 0);
+            let numbers =
+                numbers(self.images.iter().filter(|image| image.unseen > 0).map(|image| image.number));
             let what = counted(unseen, "child manifest", "child manifests");
             let images = if numbers.bytes().all(|byte| byte.is_ascii_digit()) { "image" } else { "images" };
             lines.extend(sentence("NOT SEEN: ", &format!("{what}, in {images} {numbers}")));
         }
+        let hashes: Vec<usize> =
+            self.files.iter().filter(|file| file.is_hash()).map(|file| file.number).collect();
+        if !hashes.is_empty() {
+            let what = counted(hashes.len(), "file", "files");
+            let numbers = numbers(hashes.into_iter());
+            lines.extend(sentence("NOT SEEN: ", &format!("the content of {what}, a hash alone: {numbers}")));
+        }
         let destinations = || self.request.items().iter().map(|item| item.destination.repository());
         let repositories: BTreeSet<String> = destinations().map(ToString::to_string).collect();
         let registries: BTreeSet<&str> = destinations().map(Repository::registry).collect();
-        lines.push(format!(
-            "{}, {}, {}",
-            self.counts(),
-            counted(repositories.len(), "repository", "repositories"),
-            counted(registries.len(), "registry", "registries"),
-        ));
+        let mut counts = self.counts();
+        if !repositories.is_empty() {
+            let repositories = counted(repositories.len(), "repository", "repositories");
+            let registries = counted(registries.len(), "registry", "registries");
+            counts = format!("{counts}, {repositories}, {registries}");
+        }
+        lines.extend(sentence("", &counts));
         lines.extend(self.said());
         lines.extend(self.second_looks());
         lines
@@ -85,14 +115,16 @@ impl<'r> Review<'r> {
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
         let width = self.number_width();
-        self.images.iter().flat_map(|image| image.row(width)).collect()
+        let images = self.images.iter().flat_map(|image| image.row(width));
+        images.chain(self.files.iter().flat_map(|file| file.row(width))).collect()
     }
 
-    /// Everything there is to say of image `number`, counted from 1.
+    /// Everything there is to say of image or file `number`, counted from 1.
     #[must_use]
     pub fn all_of(&self, number: usize) -> Option<Vec<String>> {
-        let image = self.images.get(number.checked_sub(1)?)?;
-        Some(image.everything())
+        let place = number.checked_sub(1)?;
+        let image = self.images.get(place).map(Shown::everything);
+        image.or_else(|| self.files.get(place.checked_sub(self.images.len())?).map(File::everything))
     }
 
     /// Asks the person at the terminal for words of the request, after the last page; without a terminal compares
@@ -143,18 +175,23 @@ impl<'r> Review<'r> {
             title: format!("{group}, {}", counted(images.len(), "image", "images")),
             blocks: images.into_iter().map(|image| image.row(width)).collect(),
         };
-        groups.into_iter().map(section).collect()
+        let files = (!self.files.is_empty()).then(|| Section {
+            title: counted(self.files.len(), "file", "files"),
+            blocks: self.files.iter().map(|file| file.row(width)).collect(),
+        });
+        groups.into_iter().map(section).chain(files).collect()
     }
 
     fn number_width(&self) -> usize {
-        self.images.len().to_string().len().max(2)
+        (self.images.len() + self.files.len()).to_string().len().max(2)
     }
 
     /// The requester's note, annotations that stand on every item, and members of the document that are ignored.
     fn said(&self) -> Vec<String> {
         let note = self.request.note().map(|note| format!("requester says: {}", quoted(note)));
         let all = common_annotations(self.request).filter(|annotations| !annotations.is_empty());
-        let all = all.map(|annotations| ("all items: ", annotated(annotations)));
+        let whom = if self.request.uses().len() > 1 { "all images: " } else { "all items: " };
+        let all = all.map(|annotations| (whom, annotated(annotations)));
         let mut lines = match (note, all) {
             (Some(note), Some((label, annotations))) => {
                 let beside = format!("{note:<33} {label}{}", annotations.join("  "));
@@ -174,14 +211,20 @@ impl<'r> Review<'r> {
     }
 
     fn second_looks(&self) -> Vec<String> {
-        let looks = Look::ALL.iter().map(|look| (look, self.numbers(|image| image.looks.contains(look))));
+        let with = |look: &Look| {
+            let images = self.images.iter().filter(|image| image.looks.contains(look));
+            let files = self.files.iter().filter(|_| *look == Look::File);
+            numbers(images.map(|image| image.number).chain(files.map(|file| file.number)))
+        };
+        let looks = Look::ALL.iter().map(|look| (look, with(look)));
         let looks: Vec<String> = looks
             .filter(|(_, numbers)| !numbers.is_empty())
             .map(|(look, numbers)| format!("{}: {numbers}", look.text()))
             .collect();
         let first = "look twice: ";
         if looks.is_empty() {
-            let unseen = self.images.iter().any(|image| image.unseen > 0);
+            let unseen =
+                self.images.iter().any(|image| image.unseen > 0) || self.files.iter().any(File::is_hash);
             return if unseen { Vec::new() } else { vec![format!("{first}at nothing")] };
         }
         let mut lines: Vec<String> = Vec::new();
@@ -196,23 +239,23 @@ impl<'r> Review<'r> {
         }
         lines
     }
+}
 
-    /// The numbers of the images that are so, runs as `3-8`.
-    fn numbers(&self, is_so: impl Fn(&Shown<'_>) -> bool) -> String {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for image in self.images.iter().filter(|image| is_so(image)) {
-            match runs.last_mut().filter(|(_, last)| last + 1 == image.number) {
-                Some((_, last)) => *last = image.number,
-                None => runs.push((image.number, image.number)),
-            }
+/// Ascending numbers, runs as `3-8`.
+fn numbers(ascending: impl Iterator<Item = usize>) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for number in ascending {
+        match runs.last_mut().filter(|(_, last)| last + 1 == number) {
+            Some((_, last)) => *last = number,
+            None => runs.push((number, number)),
         }
-        let run = |(first, last): (usize, usize)| match last - first {
-            0 => first.to_string(),
-            1 => format!("{first}, {last}"),
-            _ => format!("{first}-{last}"),
-        };
-        runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
     }
+    let run = |(first, last): (usize, usize)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first}-{last}"),
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
 /// Who signed a file, each key with its whole id and how many items it signed in each form. Every signature was
@@ -220,19 +263,27 @@ impl<'r> Review<'r> {
 #[must_use]
 pub fn signed_by(response: &Response) -> Vec<String> {
     let request = response.request();
-    let of = request.items().len();
+    let uses = request.uses();
     let lines = |signer: &Signer| {
         let (key, id) = (signer.key(), signer.key().id());
-        let (payloads, statements) =
-            (signer.items_with_payload(request).len(), signer.items_with_statement(request).len());
         let start: String = id.grouped().chars().take(17).collect();
-        [
-            format!(
-                "signed by {start}, {}: .sig {payloads} of {of}, bundle {statements} of {of}",
-                key.kind()
-            ),
-            format!("  {}", id.grouped()),
-        ]
+        let of = |kind: Use, what: &str, counts: &dyn Fn(Place) -> bool| {
+            let all = uses.get(&kind)?;
+            Some(format!("{what} {} of {all}", signer.items(request, counts).len()))
+        };
+        let custom = |place: Place| matches!(place, Place::Payload(..)) && place.form(request).is_none();
+        let attested = |place: Place| matches!(place, Place::Statement(_)) && place.form(request).is_none();
+        let signed = [
+            of(Use::Image, ".sig", &|place| place.form(request) == Some(Form::Sig)),
+            of(Use::Image, "bundle", &|place| place.form(request) == Some(Form::Bundle)),
+            of(Use::CustomPayload, "payloads", &custom),
+            of(Use::Attestation, "attestations", &attested),
+            of(Use::Blob, "files", &|place| matches!(place, Place::File(_))),
+        ];
+        let signed: Vec<String> = signed.into_iter().flatten().collect();
+        let mut lines = sentence("", &format!("signed by {start}, {}: {}", key.kind(), signed.join(", ")));
+        lines.push(format!("  {}", id.grouped()));
+        lines
     };
     response.signers().flat_map(lines).collect()
 }
@@ -324,10 +375,11 @@ const ATTEMPTS: usize = 3;
 /// Six different numbers below 32 take 6.6 draws on average; a source that needs this many is broken.
 const DRAWS: usize = 1_000;
 
-/// The annotations of every item, where all have the same.
+/// The annotations of every image, where all have the same.
 fn common_annotations(request: &Request) -> Option<&BTreeMap<String, String>> {
-    let (first, rest) = request.items().split_first()?;
-    rest.iter().all(|item| item.annotations == first.annotations).then_some(&first.annotations)
+    let mut all = request.items().iter().filter_map(Item::annotations);
+    let first = all.next()?;
+    all.all(|annotations| annotations == first).then_some(first)
 }
 
 /// One image of the request.
@@ -339,6 +391,8 @@ struct Shown<'r> {
     unseen: usize,
     platforms: usize,
     looks: BTreeSet<Look>,
+    /// What is signed besides the image, where that is not the image itself.
+    extra: Option<Extra>,
 }
 
 /// Why an image deserves a second look.
@@ -353,10 +407,16 @@ enum Look {
     SamePlatform,
     Nested,
     Attestations,
+    Attested,
+    NotUnderstood,
+    File,
 }
 
 impl Look {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
+        Self::NotUnderstood,
+        Self::Attested,
+        Self::File,
         Self::Artifact,
         Self::Attached,
         Self::Differs,
@@ -379,6 +439,9 @@ impl Look {
             Self::SamePlatform => "two images for one platform",
             Self::Nested => "nested index",
             Self::Attestations => "attestations",
+            Self::Attested => "something is stated about an image",
+            Self::NotUnderstood => "payload that is not understood",
+            Self::File => "file",
         }
     }
 }
@@ -431,13 +494,26 @@ impl<'r> Shown<'r> {
         let platforms = parts.iter().filter(|part| matches!(part.kind, Kind::Platform(_))).count();
         let unseen = items.iter().map(|item| item.unseen.len()).sum();
         let own_annotations = !same_annotations;
-        let mut shown =
-            Self { number, top, own_annotations, parts, unseen, platforms, looks: BTreeSet::new() };
+        let mut shown = Self {
+            number,
+            top,
+            own_annotations,
+            parts,
+            unseen,
+            platforms,
+            looks: BTreeSet::new(),
+            extra: Extra::of(request, top),
+        };
         shown.looks = Look::ALL.into_iter().filter(|look| shown.deserves(*look)).collect();
         shown
     }
 
     fn deserves(&self, look: Look) -> bool {
+        match self.top.signed {
+            Signed::Image { .. } => {}
+            Signed::CustomPayload { .. } => return look == Look::NotUnderstood,
+            Signed::Attestation { .. } => return look == Look::Attested,
+        }
         let below = || self.parts.iter().skip(1);
         let revisions =
             || self.platform_parts().map(|part| self.label(part, REVISION)).collect::<BTreeSet<_>>();
@@ -451,21 +527,26 @@ impl<'r> Shown<'r> {
             Look::SamePlatform => self.has_platform_twice(),
             Look::Nested => below().any(|part| matches!(part.kind, Kind::Index(_))),
             Look::Attestations => below().any(|part| matches!(part.kind, Kind::Attestation)),
+            Look::Attested | Look::NotUnderstood | Look::File => false,
         }
     }
 
+    /// What a signature calls it; where it calls it nothing, where the signature goes.
     fn name(&self) -> String {
-        self.top.identity.to_string()
+        self.top.identity().map_or_else(|| self.top.destination.to_string(), ToString::to_string)
     }
 
     /// What images stand under one heading: the repository without its last component.
     fn group(&self) -> String {
-        let repository = self.top.identity.repository().to_string();
+        let repository = self.top.identity().map_or(self.top.destination.repository(), Identity::repository);
+        let repository = repository.to_string();
         repository.rsplit_once('/').map(|(group, _)| group.to_owned()).unwrap_or(repository)
     }
 
     fn differs(&self) -> bool {
-        let (identity, destination) = (&self.top.identity, &self.top.destination);
+        let (Some(identity), destination) = (self.top.identity(), &self.top.destination) else {
+            return false;
+        };
         identity.repository() != destination.repository()
             || destination.tag().is_some_and(|tag| identity.tag() != Some(tag))
     }
@@ -502,19 +583,29 @@ impl<'r> Shown<'r> {
         label.or_else(|| find(annotations(part.manifest))).or_else(above)
     }
 
-    /// What the top manifest is, for the right end of a row.
+    /// What is signed, or what the top manifest is, for the right end of a row.
     fn kind(&self) -> String {
-        let mut words = match self.parts.first().map(|part| &part.kind) {
-            Some(Kind::Index(_)) => {
-                vec!["index".to_owned(), counted(self.platforms, "platform", "platforms")]
+        let mut words = match &self.top.signed {
+            Signed::Image { .. } => self.kind_of_top(),
+            Signed::CustomPayload { payload } => {
+                vec!["payload NOT UNDERSTOOD".to_owned(), size(payload.size)]
             }
-            Some(Kind::Platform(_) | Kind::Attestation) => vec!["image".to_owned()],
-            Some(Kind::Artifact(_)) | None => vec!["artifact".to_owned()],
+            Signed::Attestation { predicate, .. } => vec!["attestation".to_owned(), size(predicate.size)],
         };
         if self.unseen > 0 {
             words.push(format!("{} NOT SEEN", self.unseen));
         }
         words.join(", ")
+    }
+
+    fn kind_of_top(&self) -> Vec<String> {
+        match self.parts.first().map(|part| &part.kind) {
+            Some(Kind::Index(_)) => {
+                vec!["index".to_owned(), counted(self.platforms, "platform", "platforms")]
+            }
+            Some(Kind::Platform(_) | Kind::Attestation) => vec!["image".to_owned()],
+            Some(Kind::Artifact(_)) | None => vec!["artifact".to_owned()],
+        }
     }
 
     fn row(&self, width: usize) -> Vec<String> {
@@ -531,9 +622,13 @@ impl<'r> Shown<'r> {
             add(&["destination".to_owned(), self.top.destination.to_string()]);
         }
         add(&[self.top.subject.digest.grouped()]);
-        if self.own_annotations && !self.top.annotations.is_empty() {
-            add(&annotated(&self.top.annotations));
+        if let Some(annotations) =
+            self.top.annotations().filter(|annotations| self.own_annotations && !annotations.is_empty())
+        {
+            add(&annotated(annotations));
         }
+        lines.extend(self.extra.iter().flat_map(|said| said.lines(&indent, MEMBERS)));
+        let mut add = |pieces: &[String]| lines.extend(filled(&indent, pieces, "  "));
         for part in &self.parts {
             if let Some(subject) = part.subject() {
                 add(&["attached to".to_owned(), subject.grouped()]);
@@ -604,7 +699,12 @@ impl<'r> Shown<'r> {
     fn everything(&self) -> Vec<String> {
         let mut lines = filled("identity     ", &[self.name()], "");
         lines.extend(filled("destination  ", &[self.top.destination.to_string()], ""));
-        lines.extend(filled("annotations  ", &annotated(&self.top.annotations), "  "));
+        lines.extend(filled(
+            "annotations  ",
+            &self.top.annotations().map(annotated).unwrap_or_default(),
+            "  ",
+        ));
+        lines.extend(self.extra.iter().flat_map(|said| said.lines("", usize::MAX)));
         for part in &self.parts {
             lines.extend(part.everything());
         }
@@ -784,3 +884,5 @@ const REVISION: &str = "org.opencontainers.image.revision";
 const SOURCE: &str = "org.opencontainers.image.source";
 /// A cell wider than this does not push its column out.
 const COLUMN: usize = 32;
+/// Members of a predicate that a row names; all of it has them all.
+const MEMBERS: usize = 24;
