@@ -403,6 +403,8 @@ checks! {
             "A subject of the statement has the digest of the image.";
         BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
             "predicateType is cosign's for image signatures.";
+        AttFile "ATT-FILE" OtherKind "not a file of attestations",
+            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
         AttAbsent "ATT-ABSENT" NoSignatures "no attestations found",
             "There is an .att or a bundle for the digest.";
         AttManifestKind "ATT-MANIFEST-KIND" NoneMatched ".att manifest is not a manifest of attestations",

@@ -23,7 +23,9 @@ use crate::keys::public::PublicKey;
 use crate::limits;
 
 #[cfg(feature = "connected")]
-pub(crate) use attestation::{check_att_layer_type, check_att_manifest_kind};
+pub(crate) use attestation::{
+    attested_in_bundle, attested_in_envelope, check_att_layer_type, check_att_manifest_kind,
+};
 #[cfg(feature = "connected")]
 pub use blob::{BlobSignature, BlobVerifier, verify_digest as verify_blob_digest};
 #[cfg(feature = "connected")]

@@ -1,4 +1,4 @@
-//! `generate` and `attach`: signatures that another tool makes.
+//! `generate` and `attach`: signatures and attestations that another tool makes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,16 +11,18 @@ use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::payload;
-use coldsign::format::reference::{Identity, Repository};
+use coldsign::format::reference::{Identity, Reference, Repository};
+use coldsign::keys::public::PublicKey;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
-use coldsign::transfer::attach::{self, Attached, Destination, Signature};
+use coldsign::transfer::attach::{self, Attached, Attachment, Destination, Signature};
+use coldsign::transfer::attest::{Attestations, Made};
 use coldsign::transfer::layout_dir::LayoutDir;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::store::{Place as _, Places as _};
 use coldsign::{files, limits};
 
-use crate::cli::{AttachSignature, Generate};
+use crate::cli::{AttachAttestation, AttachSignature, Generate, Network};
 use crate::files::{NamedKey, read_keys};
 use crate::given::Given;
 use crate::image;
@@ -60,44 +62,115 @@ pub(crate) fn signature(args: &AttachSignature, console: &mut dyn Console) -> Re
         Given::Literal(signature) => signature.clone(),
         _ => check_sig_base64(&given.read()?).map_err(|error| error.within(given.to_string()))?,
     };
-    let elsewhere = match source.location() {
-        Location::Registry(_) => station::signature_repository(args.signature_repository.as_ref())?,
-        _ => None,
-    };
-    let station = Station::open(&args.network, elsewhere.clone())?;
-    let layout = match source.location() {
-        Location::Registry(_) => None,
-        Location::Directory(path) => Some(LayoutDir::open(path)?),
-        Location::Archive(_) => {
-            let error = Error::new(Check::Usage, &args.image).detail("nothing is put into an archive");
-            return Err(error.hint("unpack it, and say oci:DIR"));
-        }
-    };
-    let subject = match &layout {
-        Some(layout) => layout.layout().pick(source.name()),
-        None => station.registries().open(source.location())?.pick(source.name()),
-    };
-    let subject = subject.map_err(nothing_pushed)?.descriptor;
+    let target = Target::open(source, &args.network, args.signature_repository.as_ref())?;
+    let subject = target.subject()?;
     let payload = match payload {
         Some(payload) => payload,
-        None => implied(&source, &subject.digest, console)?,
+        None => implied(&target.source, &subject.digest, console)?,
     };
     let asked = Asked { args, given: &given, key: key.as_ref(), subject: &subject };
     let checked = asked.check(payload, &signature, console).map_err(nothing_pushed)?;
-    let to = match (&layout, source.location()) {
-        (Some(layout), _) => Destination::Layout(layout),
-        (None, Location::Registry(repository)) => Destination::Repository(station.registries(), repository),
-        (None, _) => unreachable!("every other location is a layout"),
-    };
-    let name = image::by_digest(source.location(), &subject.digest);
-    match attach::attach(&checked, &to, &name, station.flow()) {
-        Ok(attached) => {
-            say_attached(&attached, &name, elsewhere.as_ref(), key.is_some(), console)?;
-            Ok(Exit::Done)
+    target.attach(&checked, SIGNATURE, key.is_some(), console)
+}
+
+/// Checks attestations, puts them, reads them back.
+pub(crate) fn attestations(args: &AttachAttestation, console: &mut dyn Console) -> Result<Exit> {
+    let source = Source::parse(&args.image, Path::new(""))?;
+    let keys: Vec<PublicKey> = read_keys(&args.keys)?.into_iter().map(|key| key.key).collect();
+    let is_verified = !keys.is_empty();
+    let files = args.attestations.iter().map(|path| {
+        let bytes = files::read(path, limits::ATTESTATION_FILE)?;
+        let made = Made::read_all(&bytes).map_err(|error| error.within(path.display()))?;
+        Ok((path, made))
+    });
+    let files = files.collect::<Result<Vec<_>>>().map_err(nothing_pushed)?;
+    let target = Target::open(source, &args.network, args.signature_repository.as_ref())?;
+    let mut attestations = Attestations::about(target.subject()?, keys);
+    for (path, made) in &files {
+        for (number, one) in (1..).zip(made) {
+            let place = match made.len() {
+                1 => path.display().to_string(),
+                _ => format!("{}: object {number}", path.display()),
+            };
+            let kind = attestations.add(one).map_err(|error| nothing_pushed(error.within(&place)))?;
+            let form = match one {
+                Made::Envelope(_) => "envelope",
+                Made::Bundle(_) => "bundle",
+            };
+            console.say(&format!("{}: {form}, {kind}", shown(&place)))?;
         }
-        Err(failed) => {
-            terminal::report(&failed.error).lines().try_for_each(|line| console.say(line))?;
-            Ok(failed.exit)
+    }
+    let form = match attestations.counts() {
+        (_, 0) => ".att",
+        (0, _) => "bundles",
+        _ => ".att and bundles",
+    };
+    let kind = Kind { form, others: ["other attestation", "other attestations"] };
+    target.attach(&attestations, kind, is_verified, console)
+}
+
+/// An image beside which something is put.
+struct Target {
+    source: Source,
+    elsewhere: Option<Repository>,
+    station: Station,
+    layout: Option<LayoutDir>,
+}
+
+impl Target {
+    /// Opens a layout, and no connection yet. Usage for an archive.
+    fn open(source: Source, network: &Network, elsewhere: Option<&Reference>) -> Result<Self> {
+        let elsewhere = match source.location() {
+            Location::Registry(_) => station::signature_repository(elsewhere)?,
+            _ => None,
+        };
+        let station = Station::open(network, elsewhere.clone())?;
+        let layout = match source.location() {
+            Location::Registry(_) => None,
+            Location::Directory(path) => Some(LayoutDir::open(path)?),
+            Location::Archive(_) => {
+                let error = Error::new(Check::Usage, &source).detail("nothing is put into an archive");
+                return Err(error.hint("unpack it, and say oci:DIR"));
+            }
+        };
+        Ok(Self { source, elsewhere, station, layout })
+    }
+
+    /// The image, which must be there.
+    fn subject(&self) -> Result<Descriptor> {
+        let picked = match &self.layout {
+            Some(layout) => layout.layout().pick(self.source.name()),
+            None => self.station.registries().open(self.source.location())?.pick(self.source.name()),
+        };
+        Ok(picked.map_err(nothing_pushed)?.descriptor)
+    }
+
+    /// Puts something beside the image, and says what became of it.
+    fn attach(
+        &self,
+        what: &dyn Attachment,
+        kind: Kind,
+        is_verified: bool,
+        console: &mut dyn Console,
+    ) -> Result<Exit> {
+        let to = match (&self.layout, self.source.location()) {
+            (Some(layout), _) => Destination::Layout(layout),
+            (None, Location::Registry(repository)) => {
+                Destination::Repository(self.station.registries(), repository)
+            }
+            (None, _) => unreachable!("every other location is a layout"),
+        };
+        let name = image::by_digest(self.source.location(), &what.subject().digest);
+        match attach::attach(what, &to, &name, self.station.flow()) {
+            Ok(attached) => {
+                let said = Said { kind, name: &name, elsewhere: self.elsewhere.as_ref(), is_verified };
+                said.attached(&attached, console)?;
+                Ok(Exit::Done)
+            }
+            Err(failed) => {
+                terminal::report(&failed.error).lines().try_for_each(|line| console.say(line))?;
+                Ok(failed.exit)
+            }
         }
     }
 }
@@ -200,25 +273,39 @@ fn implied(source: &Source, digest: &Digest, console: &mut dyn Console) -> Resul
     Ok(payload::render(&identity, digest, &BTreeMap::new()))
 }
 
-fn say_attached(
-    attached: &Attached,
-    name: &str,
-    elsewhere: Option<&Repository>,
+/// What something that is attached is called, and what stands beside it.
+#[derive(Clone, Copy)]
+struct Kind {
+    form: &'static str,
+    others: [&'static str; 2],
+}
+
+const SIGNATURE: Kind = Kind { form: ".sig", others: ["other signature", "other signatures"] };
+
+/// What is said of something that was attached.
+struct Said<'a> {
+    kind: Kind,
+    name: &'a str,
+    elsewhere: Option<&'a Repository>,
     is_verified: bool,
-    console: &mut dyn Console,
-) -> Result<()> {
-    for warning in &attached.warnings {
-        terminal::warning(warning).lines().try_for_each(|line| console.say(line))?;
+}
+
+impl Said<'_> {
+    fn attached(&self, attached: &Attached, console: &mut dyn Console) -> Result<()> {
+        for warning in &attached.warnings {
+            terminal::warning(warning).lines().try_for_each(|line| console.say(line))?;
+        }
+        let status = if attached.changed { "pushed" } else { "unchanged" };
+        let Kind { form, others: [one, many] } = self.kind;
+        let beside = match attached.foreign {
+            0 => String::new(),
+            others => format!(", beside {}", counted(others, one, many)),
+        };
+        let place = self.elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
+        let verified = if self.is_verified { "read back and verified" } else { "read back, not verified" };
+        console.say(&format!("{status:<10} {}", shown(self.name)))?;
+        console.say(&format!("{:<10} {form}{}{beside}; {verified}", "", shown(&place)))
     }
-    let status = if attached.changed { "pushed" } else { "unchanged" };
-    let beside = match attached.foreign {
-        0 => String::new(),
-        others => format!(", beside {}", counted(others, "other signature", "other signatures")),
-    };
-    let place = elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
-    let verified = if is_verified { "read back and verified" } else { "read back, not verified" };
-    console.say(&format!("{status:<10} {}", shown(name)))?;
-    console.say(&format!("{:<10} .sig{}{beside}; {verified}", "", shown(&place)))
 }
 
 fn nothing_pushed(error: Error) -> Error {

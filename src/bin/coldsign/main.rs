@@ -51,9 +51,11 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Combine(args) => combine::run(args, console)?,
         Command::Generate(args) => attach::generate(args, console)?,
         Command::Attach(AttachWhat::Signature(args)) => return attach::signature(args, console),
+        Command::Attach(AttachWhat::Attestation(args)) => return attach::attestations(args, console),
         Command::Extract(args) => extract::run(args, console)?,
         Command::Triangulate(args) => image::triangulate(args, console)?,
         Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
+        Command::Download(DownloadWhat::Attestation(args)) => return download::attestation(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)

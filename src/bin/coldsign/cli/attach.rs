@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::format::reference::{Identity, Reference};
 
-use super::{Network, parser};
+use super::{AttachAttestation, DownloadAttestation, Network, parser};
 
 /// Print the payload that another tool signs
 #[derive(Args, Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Generate {
 pub(crate) enum AttachWhat {
     /// Put a signature that another tool made beside an image
     Signature(AttachSignature),
+    /// Put attestations that another tool made beside an image
+    Attestation(AttachAttestation),
 }
 
 /// Put a signature that another tool made beside an image
@@ -152,6 +154,8 @@ pub(crate) enum Kind {
 pub(crate) enum DownloadWhat {
     /// Print every signature beside an image, not verified
     Signature(DownloadSignature),
+    /// Print every attestation of an image, not verified
+    Attestation(DownloadAttestation),
 }
 
 /// Print every signature beside an image, not verified

@@ -96,3 +96,66 @@ pub(crate) struct VerifyBlob {
     )]
     pub(crate) insecure_ignore_tlog: bool,
 }
+
+/// Put attestations that another tool made beside an image
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("by").args(["keys", "allow_unverified"]).required(true))]
+#[command(after_help = "\
+A file holds DSSE envelopes or bundles as JSON, one, or one a line: what
+`coldsign download attestation` and `cosign attest --bundle` write. Every one in
+every file is taken: envelopes into the image's .att, bundles as referrers.
+
+Each is about the digest of the image, and verified by a key given; only then is
+anything put, beside what stands there, read back and verified again:
+  coldsign attach attestation --attestation a.json --attestation b.jsonl \\
+      --key attest.pub registry.example/app:1.4
+
+The same command again changes nothing. With a bundle beside it stock cosign
+looks at no .sig of the image.")]
+pub(crate) struct AttachAttestation {
+    /// An image in a registry, or in a layout as oci:DIR[:REF]
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// A file with one attestation or several; may be repeated
+    #[arg(long = "attestation", value_name = "FILE", required = true)]
+    pub(crate) attestations: Vec<PathBuf>,
+    /// A public key that they verify by; may be repeated
+    #[arg(long = "key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Put attestations that nobody verified
+    #[arg(long)]
+    pub(crate) allow_unverified: bool,
+    #[arg(
+        help = "Put them into this repository; else the environment's COSIGN_REPOSITORY",
+        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
+    )]
+    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+/// Print every attestation of an image, not verified
+#[derive(Args, Debug)]
+#[command(after_help = "\
+One JSON object a line, as received: DSSE envelopes of the .att, then bundles,
+which have a member mediaType. Where there is none it ends with 10, of whatever
+type it was asked for. What it prints can be put beside another copy:
+  coldsign download attestation registry.example/app:1.4 > app.jsonl
+  coldsign attach attestation --attestation app.jsonl --key attest.pub \\
+      mirror.example/app:1.4")]
+pub(crate) struct DownloadAttestation {
+    /// An image in a registry, or in a layout as oci:DIR[:REF] or
+    /// oci-archive:FILE[:REF]
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Only those of this type: a name or a URI, as for verify-attestation
+    #[arg(long, visible_alias = "type", value_name = "TYPE", value_parser = parser(PredicateType::parse))]
+    pub(crate) predicate_type: Option<PredicateType>,
+    #[arg(
+        help = "Where they are, if not beside their image; also COSIGN_REPOSITORY",
+        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
+    )]
+    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}

@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
 };
-pub(crate) use attest::{VerifyAttestation, VerifyBlob};
+pub(crate) use attest::{AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
