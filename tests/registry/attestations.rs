@@ -317,3 +317,156 @@ fn a_repository_of_their_own() {
     attested.verify(&["--insecure-ignore-tlog=false"]).expect(2);
     attested.verify(&["--check-claims=false", "--threshold", "2", "--key", "second.pub"]).expect(2);
 }
+
+impl Attested {
+    fn attach(&self, files: &[&str]) -> Run<'_> {
+        let image = self.registry.at("app:1");
+        let files = files.iter().flat_map(|file| ["--attestation", file]);
+        self.station.coldsign().args(["attach", "attestation", &image]).args(files)
+    }
+
+    fn download(&self, more: &[&str]) -> Run<'_> {
+        let image = self.registry.at("app:1");
+        self.station.coldsign().args(["download", "attestation", &image]).args(more)
+    }
+
+    /// A file of these objects, one a line.
+    fn file(&self, name: &str, objects: &[&[u8]]) {
+        self.station.write(name, objects.join(&b'\n'));
+    }
+}
+
+#[test]
+fn everything_in_every_file_is_attached() {
+    let attested = Attested::new();
+    let one = enveloped(&release(), &attested.statement("custom"));
+    let two = enveloped(&release(), &attested.statement("vuln"));
+    let three = bundled(&release(), &attested.statement("openvex"));
+    let four = bundled(&release(), &attested.statement("link"));
+    attested.file("a.jsonl", &[&three, &one]);
+    let pretty: Value = serde_json::from_slice(&two).unwrap();
+    attested.station.write("b.json", format!("{pretty:#}\n"));
+    attested.file("c.json", &[&four]);
+    // What another put there stays.
+    let theirs = enveloped(&second(), &attested.statement("custom"));
+    attested.att(&[theirs]);
+    let by = ["--key", "release.pub"];
+    let attached = attested.attach(&["a.jsonl", "b.json", "c.json"]).args(by).expect(0);
+    let name = format!("{}@{}", attested.registry.at("app"), attested.image);
+    attached.stdout("").stderr(&format!(
+        "a.jsonl: object 1: bundle, https://openvex.dev/ns\n\
+         a.jsonl: object 2: envelope, https://cosign.sigstore.dev/attestation/v1\n\
+         b.json: envelope, https://cosign.sigstore.dev/attestation/vuln/v1\n\
+         c.json: bundle, https://in-toto.io/Link/v1\n\
+         pushed     {name}\n           .att and bundles, beside 1 other attestation; read back and verified\n"
+    ));
+    for kind in ["custom", "vuln", "openvex", "link"] {
+        attested.verify(&["--type", kind]).expect(0);
+    }
+    attested.verify(&["--key", "second.pub", "--threshold", "2"]).expect(0);
+    // The bytes as they were given.
+    assert!(
+        attested.registry.held("app").blobs.values().any(|blob| *blob == format!("{pretty:#}").into_bytes())
+    );
+    let contents = attested.registry.contents();
+    attested.registry.asked();
+    attested.attach(&["a.jsonl", "b.json", "c.json"]).args(by).expect(0).says("unchanged  ");
+    assert_eq!(attested.registry.contents(), contents);
+    assert!(attested.registry.asked().iter().all(|asked| !asked.writes()));
+
+    // Downloaded, and put beside another copy: envelopes first, then bundles.
+    let all = attested.download(&[]).expect(0);
+    all.stderr("");
+    assert_eq!(all.stdout_text().lines().count(), 5);
+    let one_type = attested.download(&["--predicate-type", "vuln"]).expect(0);
+    assert_eq!(one_type.stdout_text().trim_end(), serde_json::to_string(&pretty).unwrap());
+    one_type.stderr("4 not of type https://cosign.sigstore.dev/attestation/vuln/v1, not printed\n");
+    attested.download(&["--predicate-type", "spdx"]).expect(10).stdout("").error("ATT-ABSENT");
+    attested.download(&["--predicate-type", "nonsense"]).expect(2);
+    let copy = Attested::new();
+    copy.download(&[]).expect(10).stdout("").error("ATT-ABSENT");
+    copy.station.write("all.jsonl", all.stdout_bytes());
+    copy.attach(&["all.jsonl"]).args(["--key", "release.pub", "--key", "second.pub"]).expect(0);
+    assert_eq!(copy.download(&[]).expect(0).stdout_text(), all.stdout_text());
+}
+
+#[test]
+fn nothing_is_put_that_was_not_checked() {
+    let attested = Attested::new();
+    let statement = attested.statement("custom");
+    let good = enveloped(&release(), &statement);
+    let elsewhere = statement_of(&attested.registry, &Digest::of(b"other").to_string(), "custom");
+    let signature = statement::render(&Digest::parse(&attested.image).unwrap(), &BTreeMap::new());
+    for (name, bad, code, check) in [
+        ("stranger", enveloped(&second(), &statement), 12, "SIG-KEY"),
+        ("stranger-bundle", bundled(&second(), &statement), 12, "SIG-KEY"),
+        ("elsewhere", enveloped(&release(), &elsewhere), 12, "BUNDLE-SUBJECT"),
+        ("elsewhere-bundle", bundled(&release(), &elsewhere), 12, "BUNDLE-SUBJECT"),
+        ("signature", bundled(&release(), &signature), 12, "ATT-PREDICATE"),
+        ("envelope", b"{\"payloadType\":\"text/plain\"}".to_vec(), 12, "ATT-ENVELOPE"),
+        ("bundle", b"{\"dsseEnvelope\":{}}".to_vec(), 12, "BUNDLE-SYNTAX"),
+        ("statement", statement.clone(), 22, "ATT-FILE"),
+        ("text", b"text".to_vec(), 22, "ATT-FILE"),
+        ("empty", Vec::new(), 22, "ATT-FILE"),
+    ] {
+        attested.file(name, &[&good, &bad]);
+        if name == "empty" {
+            attested.file(name, &[&bad]);
+        }
+        let before = attested.registry.contents();
+        let refused = attested.attach(&[name]).args(["--key", "release.pub"]).expect(code);
+        refused.stdout("").error(check).says("  nothing was pushed\n");
+        assert_eq!(attested.registry.contents(), before, "{name}");
+        // Whose it is is all that may be left open.
+        let code = if check == "SIG-KEY" { 0 } else { code };
+        let unverified = attested.attach(&[name]).arg("--allow-unverified").expect(code);
+        if code == 0 {
+            unverified.says("; read back, not verified\n");
+        } else {
+            assert_eq!(attested.registry.contents(), before, "{name}");
+        }
+        attested.registry.put_back(&before);
+    }
+    attested.file("good", &[&good]);
+    attested.attach(&["good"]).expect(2);
+    attested.attach(&["good"]).args(["--key", "release.pub", "--allow-unverified"]).expect(2);
+    attested.attach(&["absent"]).args(["--key", "release.pub"]).expect(1).error("FILE-READ");
+    let absent = attested.registry.at("app:2");
+    let line = ["attach", "attestation", &absent, "--attestation", "good", "--key", "release.pub"];
+    attested.station.coldsign().args(line).expect(11).error("IMAGE-ABSENT");
+}
+
+#[test]
+fn a_layout_and_a_repository_of_their_own() {
+    let attested = Attested::new();
+    attested.station.fixture("format/single", "layout");
+    let digest = "sha256:19c23ffc203483d654c30a57ffe3f82d0b0edb44cf57f14ea790ec8b73b15aa2";
+    let statement = statement_of(&attested.registry, digest, "custom");
+    attested.file("both", &[&enveloped(&release(), &statement), &bundled(&release(), &statement)]);
+    let line = ["attach", "attestation", "oci:layout", "--attestation", "both", "--key", "release.pub"];
+    attested.station.coldsign().args(line).expect(0).says("pushed     oci:layout@sha256:19c23ffc");
+    attested.station.coldsign().args(line).expect(0).says("unchanged  oci:layout@sha256:19c23ffc");
+    let verified =
+        attested.station.coldsign().args(["verify-attestation", "--key", "release.pub", "oci:layout"]);
+    verified.expect(0).says("form: .att, 1 of 1 valid; bundle, 1 of 1 valid; log: absent\n");
+    let printed = attested.station.coldsign().args(["download", "attestation", "oci:layout"]).expect(0);
+    assert_eq!(printed.stdout_text().lines().count(), 2);
+    attested.station.write("layout.tar", "");
+    let archive =
+        ["attach", "attestation", "oci-archive:layout.tar", "--attestation", "both", "--key", "release.pub"];
+    attested.station.coldsign().args(archive).expect(2).says("nothing is put into an archive");
+
+    // Elsewhere, and with a bundle beside a .sig: stock cosign looks at it no more.
+    let own = attested.statement("custom");
+    attested.file("own", &[&enveloped(&release(), &own), &bundled(&release(), &own)]);
+    let elsewhere = attested.registry.at("elsewhere");
+    let attached = attested
+        .attach(&["own"])
+        .args(["--key", "release.pub", "--signature-repository", &elsewhere])
+        .expect(0);
+    attached.says(&format!(".att and bundles in {elsewhere}; read back and verified\n"));
+    attested.verify(&[]).expect(10);
+    attested.verify(&["--signature-repository", &elsewhere]).expect(0);
+    attested.registry.manifest("app", &attested.tag().replace(".att", ".sig"), OCI_MANIFEST, b"{}");
+    attested.attach(&["own"]).args(["--key", "release.pub"]).expect(0).warning("BUNDLE-HIDES-SIG");
+}
