@@ -14,7 +14,7 @@ use coldsign::format::evidence::Descriptor;
 use coldsign::format::reference::{Repository, Target};
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::signing::Signer;
-use coldsign::response::Response;
+use coldsign::response::{Place, Response};
 use coldsign::review::{Review, ReviewedRequest};
 use coldsign::secret::OsRandom;
 use coldsign::sign::{Forms, sign};
@@ -63,7 +63,8 @@ impl Signer for WrongKey {
 fn sign_verify_catches_a_key_that_signs_wrongly() {
     let signed = Response::read(&fixture("single.response.tar")).unwrap();
     let public = key();
-    let statement = signed.signer(&public.id()).unwrap().statements()[&0].as_bytes().to_vec();
+    let statement =
+        signed.signer(&public.id()).unwrap().signature(Place::Statement(0)).unwrap().as_bytes().to_vec();
     let request = Response::read(&fixture("single.request.tar")).unwrap();
     let reviewed = approved(&request);
     let wrong = WrongKey { public, signature: statement };

@@ -9,7 +9,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use coldsign::format::reference::{Identity, Reference};
-use coldsign::request::{ImageSpec, Request};
+use coldsign::request::{Asked, ImageSpec, Request, What};
 use coldsign::review::{Review, check_approval};
 use coldsign::secret::Random;
 use coldsign::terminal::{Script, report};
@@ -80,12 +80,21 @@ impl Requests {
         let reference = Reference::parse(name).unwrap();
         let annotations = BTreeMap::from([("release".to_owned(), "2026.18".to_owned())]);
         let (destination, identity) = (reference.destination().unwrap(), reference.identity());
-        self.images.push(ImageSpec { destination, identity, annotations, subject });
+        self.images.push(ImageSpec::image(destination, identity, annotations, subject));
         self.images.last_mut().unwrap()
     }
 
     fn build(&self, note: Option<&str>) -> Request {
-        Request::build(self.images.clone(), self.blobs.clone(), note.map(str::to_owned)).unwrap().request
+        let (images, note) = (self.images.clone(), note.map(str::to_owned));
+        Request::build(Asked { images, note, ..Asked::default() }, self.blobs.clone()).unwrap().request
+    }
+}
+
+/// What an image is called, and what is said of it.
+fn called(image: &mut ImageSpec) -> (&mut Identity, &mut BTreeMap<String, String>) {
+    match &mut image.what {
+        What::Image { identity, annotations } => (identity, annotations),
+        other => panic!("{other}"),
     }
 }
 
@@ -160,7 +169,7 @@ fn second_looks_come_first() {
     requests.add("registry.example/team/attached:1", attached);
     let chart = requests.blob("application/vnd.cncf.helm.config.v1+json", &json!({"name": "chart"}));
     let chart = requests.manifest(&chart, &[1_234], &json!({}));
-    requests.add("registry.example/team/chart:1", chart).identity =
+    *called(requests.add("registry.example/team/chart:1", chart)).0 =
         Identity::parse("registry.example/other/chart:1").unwrap();
     let platform = requests.platform("amd64", &[10], &labels());
     let absent = Descriptor::of(OCI_MANIFEST, b"absent");
@@ -233,7 +242,7 @@ fn nothing_raw_from_the_request() {
     );
     let image = requests.manifest(&config, &[], &json!({"artifactType": evil, "annotations": {evil: evil}}));
     let clean: String = evil.chars().filter(|character| !character.is_control()).collect();
-    requests.add("registry.example/team/app:1", image).annotations =
+    *called(requests.add("registry.example/team/app:1", image)).1 =
         BTreeMap::from([(clean.clone(), clean.clone())]);
     let request = requests.build(Some(&clean));
     let review = Review::of(&request);

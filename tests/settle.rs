@@ -18,7 +18,7 @@ use coldsign::format::signature::{Layer, read_layers};
 use coldsign::format::{bundle, signature};
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
-use coldsign::request::{ImageSpec, Request};
+use coldsign::request::{Asked, ImageSpec, Request};
 use coldsign::response::Response;
 use coldsign::review::Review;
 use coldsign::secret::OsRandom;
@@ -58,12 +58,12 @@ impl Images {
                     "digest": Digest::of(b"layer").to_string(), "size": 5}]});
             let manifest = manifest.to_string().into_bytes();
             let reference = Reference::parse(name).unwrap();
-            images.specs.push(ImageSpec {
-                destination: reference.destination().unwrap(),
-                identity: reference.identity(),
-                annotations: BTreeMap::new(),
-                subject: Descriptor::of(OCI_MANIFEST, &manifest),
-            });
+            images.specs.push(ImageSpec::image(
+                reference.destination().unwrap(),
+                reference.identity(),
+                BTreeMap::new(),
+                Descriptor::of(OCI_MANIFEST, &manifest),
+            ));
             images.blobs.extend([config, manifest].map(|bytes| (Digest::of(&bytes), bytes)));
         }
         images
@@ -76,7 +76,10 @@ impl Images {
     /// The response of a key that is made now, ready to be pushed.
     fn plan(&self, attach: Forms) -> Plan {
         let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap();
-        let request = Request::build(self.specs.clone(), self.blobs.clone(), None).unwrap().request;
+        let request =
+            Request::build(Asked { images: self.specs.clone(), ..Asked::default() }, self.blobs.clone())
+                .unwrap()
+                .request;
         let mut response = Response::unsigned(request);
         let new = {
             let digest = response.request().digest();

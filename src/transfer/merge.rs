@@ -337,7 +337,7 @@ const NAMED: usize = 10;
 mod tests {
     use super::*;
     use crate::format::evidence::{DOCKER_MANIFEST, OCI_INDEX};
-    use crate::format::{attestation, payload};
+    use crate::format::payload;
 
     fn layer(payload: &[u8], signature: &[u8]) -> Layer {
         Layer { payload: Descriptor::of(payload::MEDIA_TYPE, payload), signature: signature.to_vec() }
@@ -468,8 +468,11 @@ mod tests {
         assert_eq!(merge.crashing, Crashing { count: 2, named });
         // A thousand of them are counted, and ten named.
         let many = vec![layers[0].as_str(); 1000].join(",");
-        let merge =
-            super::merge(Some((OCI_MANIFEST, format!("{{\"layers\":[{many}]}}").as_bytes())), &[]).unwrap();
+        let merge = super::merge(
+            Some((OCI_MANIFEST, format!("{{\"layers\":[{many}]}}").as_bytes())),
+            &[] as &[Layer],
+        )
+        .unwrap();
         assert_eq!((merge.crashing.count, merge.crashing.named.len()), (1000, 10));
     }
 }

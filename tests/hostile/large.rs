@@ -9,7 +9,7 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::reference::{Destination, Identity};
-use coldsign::request::{ImageSpec, Request};
+use coldsign::request::{Asked, ImageSpec, Request};
 use coldsign::response::Response;
 
 use crate::forge::{Blobs, Forge, Image, Key, Member, Node, OCI_INDEX, OCI_MANIFEST, Part, Tar};
@@ -264,6 +264,10 @@ fn an_entry_that_stands_often_is_refused_before_any_work() {
     }
 }
 
+fn images(images: Vec<ImageSpec>) -> Asked {
+    Asked { images, ..Asked::default() }
+}
+
 #[test]
 fn many_names_of_one_heavy_image() {
     // 5,000 tags of a manifest with 20,000 layers: it is read once.
@@ -273,14 +277,13 @@ fn many_names_of_one_heavy_image() {
     let manifest = format!("{}\"layers\":[{layers}]}}", manifest.split_once("\"layers\"").unwrap().0);
     let heavy = Node::image(OCI_MANIFEST, "{}", &manifest);
     let subject = Descriptor::of(OCI_MANIFEST, &heavy.bytes);
-    let spec = |number: usize| ImageSpec {
-        destination: Destination::parse_exact(&format!("registry.example/app:{number:05}")).unwrap(),
-        identity: Identity::parse_exact("registry.example/app").unwrap(),
-        annotations: BTreeMap::new(),
-        subject: subject.clone(),
+    let spec = |number: usize| {
+        let destination = Destination::parse_exact(&format!("registry.example/app:{number:05}")).unwrap();
+        let identity = Identity::parse_exact("registry.example/app").unwrap();
+        ImageSpec::image(destination, identity, BTreeMap::new(), subject.clone())
     };
     let blobs = [heavy.bytes.clone(), b"{}".to_vec()].map(|bytes| (Digest::of(&bytes), bytes));
-    let built = Request::build((0..5_000).map(spec).collect(), BTreeMap::from(blobs), None).unwrap();
+    let built = Request::build(images((0..5_000).map(spec).collect()), BTreeMap::from(blobs)).unwrap();
     let bytes = Response::unsigned(built.request).render().to_bytes();
     assert_eq!(Response::read(&bytes).unwrap().request().items().len(), 5_000);
 }
@@ -299,11 +302,10 @@ fn many_manifests_of_one_heavy_config() {
             .into_bytes()
     };
     let manifests: Vec<Vec<u8>> = (0..900).map(manifest).collect();
-    let spec = |(number, manifest): (usize, &Vec<u8>)| ImageSpec {
-        destination: Destination::parse_exact(&format!("registry.example/app:{number:05}")).unwrap(),
-        identity: Identity::parse_exact("registry.example/app").unwrap(),
-        annotations: BTreeMap::new(),
-        subject: Descriptor::of(OCI_MANIFEST, manifest),
+    let spec = |(number, manifest): (usize, &Vec<u8>)| {
+        let destination = Destination::parse_exact(&format!("registry.example/app:{number:05}")).unwrap();
+        let identity = Identity::parse_exact("registry.example/app").unwrap();
+        ImageSpec::image(destination, identity, BTreeMap::new(), Descriptor::of(OCI_MANIFEST, manifest))
     };
     let specs = manifests.iter().enumerate().map(spec).collect();
     let blobs = manifests
@@ -311,7 +313,7 @@ fn many_manifests_of_one_heavy_config() {
         .chain([&config.clone().into_bytes()])
         .map(|bytes| (Digest::of(bytes), bytes.clone()))
         .collect();
-    let built = Request::build(specs, blobs, None).unwrap();
+    let built = Request::build(images(specs), blobs).unwrap();
     let bytes = Response::unsigned(built.request).render().to_bytes();
     assert_eq!(Response::read(&bytes).unwrap().request().items().len(), 900);
 }

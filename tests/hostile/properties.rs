@@ -9,7 +9,7 @@ use coldsign::combine::combine;
 use coldsign::digest::Digest;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::reference::{Destination, Identity};
-use coldsign::request::{ImageSpec, Request};
+use coldsign::request::{Asked, ImageSpec, Request};
 use coldsign::response::Response;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -61,11 +61,12 @@ fn images() -> impl Strategy<Value = Vec<Image>> {
 }
 
 fn specs(images: &[Image]) -> Vec<ImageSpec> {
-    let spec = |image: &Image| ImageSpec {
-        destination: Destination::parse_exact(&image.destination).unwrap(),
-        identity: Identity::parse_exact(&image.identity).unwrap(),
-        annotations: image.annotations.iter().cloned().collect(),
-        subject: Descriptor::of(&image.top.media_type, &image.top.bytes),
+    let spec = |image: &Image| {
+        let destination = Destination::parse_exact(&image.destination).unwrap();
+        let identity = Identity::parse_exact(&image.identity).unwrap();
+        let annotations = image.annotations.iter().cloned().collect();
+        let subject = Descriptor::of(&image.top.media_type, &image.top.bytes);
+        ImageSpec::image(destination, identity, annotations, subject)
     };
     images.iter().map(spec).collect()
 }
@@ -84,7 +85,8 @@ fn build(images: &[Image], note: Option<&str>) -> Response {
     }
     // What no image reaches is left out.
     blobs.insert(Digest::of(b"stranger"), b"stranger".to_vec());
-    Response::unsigned(Request::build(specs(images), blobs, note.map(str::to_owned)).unwrap().request)
+    let asked = Asked { images: specs(images), note: note.map(str::to_owned), ..Asked::default() };
+    Response::unsigned(Request::build(asked, blobs).unwrap().request)
 }
 
 /// The images in the order of the format, each once.
@@ -238,9 +240,9 @@ fn of_two_signatures_the_smaller_one_stays() {
     let (first, second) = (read(&der), read(&mirrored));
     let signer = |response: &Response| response.signers().next().unwrap().key().id();
     let id = signer(&first);
-    for (place, kept) in both.signer(&id).unwrap().payloads() {
+    for (place, kept) in both.signer(&id).unwrap().signatures() {
         let found = [&first, &second]
-            .map(|response| response.signer(&id).unwrap().payloads()[place].as_bytes().to_vec());
+            .map(|response| response.signer(&id).unwrap().signatures()[place].as_bytes().to_vec());
         assert_eq!(kept.as_bytes(), found.iter().min().unwrap().as_slice());
     }
     assert!(read(&bytes).render().to_bytes() == bytes);
