@@ -78,6 +78,8 @@ exits! {
     Partial = 51, "partly pushed, or an attempt was made and not all of it stands";
     /// What was read changed while it was used.
     Changed = 52, "changed under us";
+    /// A bundle that was given as a file cannot be read, or is of another kind.
+    Bundle = 60, "bundle cannot be read, or is of another kind";
 }
 
 impl From<Exit> for ExitCode {

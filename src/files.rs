@@ -29,6 +29,11 @@ pub fn read_no_link(path: &Path, limit: u64) -> Result<Vec<u8>> {
     read_with(path, limit, OFlags::NOFOLLOW)
 }
 
+/// Opens a regular file of any size, to be read once as it goes by. FILE-READ, FILE-NOT-REGULAR.
+pub fn open_regular(path: &Path) -> Result<File> {
+    Ok(open_with(path, OFlags::empty())?.0)
+}
+
 /// A file that will be written whole or not at all.
 ///
 /// Its name is reserved by an empty `.NAME.partial` beside it, which is locked, and removed when this is dropped
@@ -286,13 +291,7 @@ fn in_use(path: &Path) -> Error {
 
 fn read_with(path: &Path, limit: u64, flags: OFlags) -> Result<Vec<u8>> {
     let refuse = |error: io::Error| Error::new(Check::FileRead, path.display()).caused_by(error);
-    let mut file = match open(path, flags) {
-        Ok(file) => file,
-        // A socket cannot be opened at all; a link is refused where it must not be followed.
-        Err(Errno::NXIO | Errno::LOOP) => return Err(Error::new(Check::FileNotRegular, path.display())),
-        Err(error) => return Err(refuse(error.into())),
-    };
-    let size = check_file_not_regular(&file, path)?;
+    let (mut file, size) = open_with(path, flags)?;
     check_file_size(size, limit, path)?;
     let changed = || Error::new(Check::FileRead, path.display()).detail("the file changed while it was read");
     let capacity = usize::try_from(size).map_err(|_| changed())?;
@@ -304,6 +303,20 @@ fn read_with(path: &Path, limit: u64, flags: OFlags) -> Result<Vec<u8>> {
         return Err(changed());
     }
     Ok(bytes)
+}
+
+/// Opens a regular file; returns its size as well.
+fn open_with(path: &Path, flags: OFlags) -> Result<(File, u64)> {
+    let file = match open(path, flags) {
+        Ok(file) => file,
+        // A socket cannot be opened at all; a link is refused where it must not be followed.
+        Err(Errno::NXIO | Errno::LOOP) => return Err(Error::new(Check::FileNotRegular, path.display())),
+        Err(error) => {
+            return Err(Error::new(Check::FileRead, path.display()).caused_by(io::Error::from(error)));
+        }
+    };
+    let size = check_file_not_regular(&file, path)?;
+    Ok((file, size))
 }
 
 /// FILE-NOT-REGULAR: what was opened is a regular file; returns its size in bytes.

@@ -54,6 +54,8 @@ pub const SIGNATURE_BASE64: usize = 200;
 pub const SIGNATURE_FILE: u64 = 16 * 1024;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
 pub const KEY_FILE: u64 = 64 * 1024;
+/// Bytes of a file of attestations, one a line: a dozen of the largest, thousands of real ones.
+pub const ATTESTATION_FILE: u64 = 64 * MIB;
 /// Bytes of a passphrase file.
 pub const PASSPHRASE_FILE: u64 = 4 * 1024;
 /// Iterations of PBKDF2 in a foreign key file: over ten times what is recommended for SHA-256, a few seconds.

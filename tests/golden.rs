@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coldsign::digest::Digest;
+use coldsign::format::attestation::{self, PredicateType};
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
 use coldsign::format::reference::Identity;
 use coldsign::format::signature::{self, ANNOTATION, Layer};
-use coldsign::format::{bundle, payload, statement};
+use coldsign::format::{bundle, envelope, payload, statement};
 use coldsign::keys::public::PublicKey;
 use serde_json::Value;
 
@@ -88,10 +89,57 @@ fn statement_bundle_and_referrer_are_cosigns() {
         &subject,
         statement::PREDICATE_TYPE,
     );
-    let written: Value = serde_json::from_slice(&golden("referrer.json")).unwrap();
-    let created = written["annotations"]["org.opencontainers.image.created"].as_str().unwrap();
+    assert_eq!(String::from_utf8(rendered.to_vec()).unwrap(), without_created(&golden("referrer.json")));
+}
+
+#[test]
+fn attestations_are_cosigns() {
+    let file = |name: &str| golden(&format!("attestation/{name}"));
+    let kind = PredicateType::parse("https://example.org/own/v1").unwrap();
+    let predicate = kind.predicate_of(file("predicate.json")).unwrap();
+    let statement = attestation::render_statement("127.0.0.1:46222/app/golden", &image(), &kind, &predicate);
+    assert_eq!(
+        String::from_utf8(statement).unwrap(),
+        String::from_utf8(without_blanks(&file("statement.json"))).unwrap()
+    );
+
+    let (statement, signature) = attestation::read_envelope(&file("envelope.json")).unwrap();
+    assert_eq!(statement, file("statement.json"));
+    assert_eq!(attestation::render_envelope(&statement, &signature), file("envelope.json"));
+    let key = PublicKey::from_pem(&golden("key.pub")).unwrap();
+    assert!(key.verify(&envelope::pae(statement::MEDIA_TYPE, &statement), &signature));
+    let rendered = attestation::render(&[attestation::Layer::of(&file("envelope.json"), kind.clone())]);
+    assert_eq!(rendered.manifest, file("manifest.json"));
+    assert_eq!(rendered.config, file("config.json"));
+
+    let written = file("bundle.json");
+    let parsed: Value = serde_json::from_slice(&written).unwrap();
+    let signature = parsed["dsseEnvelope"]["signatures"][0]["sig"].as_str().unwrap();
+    let rendered = bundle::render(&statement, &key.id(), &STANDARD.decode(signature).unwrap());
+    assert_eq!(rendered, without_blanks(&written));
+    let subject = Descriptor { media_type: OCI_MANIFEST.to_owned(), digest: image(), size: IMAGE_SIZE };
+    let bundle = Descriptor::of(bundle::MEDIA_TYPE, &written);
+    let rendered = bundle::render_referrer(&bundle, &subject, kind.uri());
+    assert_eq!(String::from_utf8(rendered.to_vec()).unwrap(), without_created(&file("referrer.json")));
+}
+
+#[test]
+fn bundle_of_a_file_is_cosigns() {
+    let file =
+        |name: &str| std::fs::read(format!("{}/fixtures/blob/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let written = without_blanks(&file("p256.cosign3.bundle"));
+    let (digest, key_id, signature) = bundle::read_message(&written).unwrap();
+    assert_eq!(digest, Digest::of(&file("blob")));
+    assert_eq!(key_id, PublicKey::from_pem(&file("p256.pub")).unwrap().id());
+    assert_eq!(bundle::render_message(&digest, &key_id, &signature), written);
+}
+
+/// A referrer manifest without the time at which cosign made it.
+fn without_created(written: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(written).unwrap();
+    let created = value["annotations"]["org.opencontainers.image.created"].as_str().unwrap();
     let created = format!(",\"org.opencontainers.image.created\":\"{created}\"");
-    let written = String::from_utf8(golden("referrer.json")).unwrap();
+    let written = String::from_utf8(written.to_vec()).unwrap();
     assert!(written.contains(&created));
-    assert_eq!(String::from_utf8(rendered.to_vec()).unwrap(), written.replace(&created, ""));
+    written.replace(&created, "")
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use coldsign::check::Check;
 use coldsign::digest::Digest;
+use coldsign::format::attestation::{self, Predicate, PredicateType};
 use coldsign::format::document::{RequestDocument, ResponseDocument};
 use coldsign::format::evidence::{Config, Descriptor, Manifest, OCI_MANIFEST};
 use coldsign::format::json::{Names, Value};
@@ -29,7 +30,7 @@ use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::response::Response;
-use coldsign::verify::{Claims, Demand, Found, Purpose, Verifier};
+use coldsign::verify::{BlobSignature, BlobVerifier, Claims, Demand, Found, Purpose, Verifier};
 
 use forge::{Forge, Part};
 
@@ -359,7 +360,9 @@ fn json_and_documents() {
             let _ = Config::parse(mutant, &image);
         }
         let _ = (layout::read_index(mutant), layout::read_manifest(mutant), signature::read_layers(mutant));
-        let _ = (bundle::read_referrer(mutant), bundle::read(mutant));
+        let _ = (bundle::read_referrer(mutant), bundle::read(mutant), bundle::read_message(mutant));
+        let _ = (attestation::read_layers(mutant), attestation::read_envelope(mutant));
+        let _ = (Predicate::parse(mutant.to_vec()), Statement::parse_attestation(mutant));
     });
     check_memory();
 }
@@ -543,6 +546,58 @@ fn signatures_at_a_destination() {
         if let Ok(claims) = judge(mutant) {
             assert_eq!(claims, statement, "other claims");
         }
+    });
+}
+
+#[test]
+fn attestations_and_signatures_of_files() {
+    let kind = PredicateType::parse("https://example.org/own/v1").expect("a URI");
+    let mut demand = Demand {
+        keys: vec![PublicKey::from_pem(&read("golden/key.pub")).expect("a key")],
+        purpose: Purpose::Attestation(Some(kind.clone())),
+        annotations: BTreeMap::new(),
+        claims: true,
+        threshold: 1,
+    };
+    let statement = read("golden/attestation/statement.json");
+    let subject = subject_of(&statement);
+    // Sizes and digests repaired, so that it is the signature that refuses.
+    let judge = |envelope: &[u8], demand: &Demand| {
+        let manifest = attestation::render(&[attestation::Layer::of(envelope, kind.clone())]).manifest;
+        let content = |_: &Descriptor| Ok(Bytes::copy_from_slice(envelope));
+        let found = Found { media_type: OCI_MANIFEST, manifest: &manifest, content: &content };
+        let verdicts = Verifier::default().judge_att(&found, &subject, demand).expect("a manifest of ours");
+        verdicts.into_iter().filter_map(|verdict| verdict.outcome.ok()).collect::<Vec<_>>()
+    };
+    let envelope = read("golden/attestation/envelope.json");
+    assert_eq!(judge(&envelope, &demand).len(), 1);
+    demand.purpose = Purpose::Signature;
+    assert!(judge(&envelope, &demand).is_empty());
+    demand.purpose = Purpose::Attestation(None);
+    let seeds = [("envelope".to_owned(), envelope)];
+    mutations("envelope", 3_000, &seeds, |_, mutant| {
+        for valid in judge(mutant, &demand) {
+            assert!(
+                matches!(valid.claims(), Claims::Statement(bytes) if *bytes == statement),
+                "other claims"
+            );
+        }
+    });
+
+    let keys = [PublicKey::from_pem(&read("blob/p256.pub")).expect("a key")];
+    let (blob, bundle) = (read("blob/blob"), read("blob/p256.cosign3.bundle"));
+    let verify = |bundle: &[u8], blob: &[u8]| {
+        let signature = BlobSignature::of_bundle(bundle)?;
+        let mut verifier = BlobVerifier::new(&keys, &signature);
+        verifier.update(blob);
+        verifier.finish().map(|_| ())
+    };
+    verify(&bundle, &blob).expect("cosign's");
+    let seeds = [("bundle".to_owned(), bundle.clone())];
+    mutations("blob bundle", 3_000, &seeds, |_, mutant| drop(verify(mutant, &blob)));
+    let seeds = [("blob".to_owned(), blob.clone())];
+    mutations("blob", 300, &seeds, |_, mutant| {
+        assert_eq!(verify(&bundle, mutant).is_ok(), mutant == blob.as_slice());
     });
 }
 

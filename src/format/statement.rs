@@ -35,6 +35,7 @@ pub fn render(digest: &Digest, annotations: &BTreeMap<String, String>) -> Vec<u8
 /// A statement that somebody wrote, read for its claims.
 #[derive(Clone, Debug)]
 pub struct Statement {
+    is_v1: bool,
     subjects: Vec<Subject>,
     predicate_type: String,
 }
@@ -46,30 +47,32 @@ struct Subject {
 }
 
 impl Statement {
-    /// Reads a statement v1 (BUNDLE-SYNTAX); nobody writes the signing predicate into a v0.1 statement.
+    /// Reads a statement (BUNDLE-SYNTAX). One of an image signature is v1: nobody writes the signing predicate into a
+    /// v0.1 statement, which is what cosign's attestations are.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        Self::read(bytes, &[V1], limits::DEPTH_EVIDENCE, Check::BundleSyntax)
+        let statement = Self::read(bytes, limits::DEPTH_EVIDENCE, Check::BundleSyntax)?;
+        if statement.is_v1 || statement.predicate_type != PREDICATE_TYPE {
+            return Ok(statement);
+        }
+        Err(Error::new(Check::BundleSyntax, "statement").detail("_type is no in-toto v1 statement's"))
     }
 
     /// Reads the statement of an attestation, v1 or v0.1, which cosign writes (ATT-STATEMENT).
     pub fn parse_attestation(bytes: &[u8]) -> Result<Self> {
-        Self::read(
-            bytes,
-            &[attestation::STATEMENT_TYPE, V1],
-            limits::DEPTH_PREDICATE + 1,
-            Check::AttStatement,
-        )
+        Self::read(bytes, limits::DEPTH_PREDICATE + 1, Check::AttStatement)
     }
 
-    fn read(bytes: &[u8], types: &[&str], depth: usize, check: Check) -> Result<Self> {
+    fn read(bytes: &[u8], depth: usize, check: Check) -> Result<Self> {
         let refuse = |why: &str| Error::new(check, "statement").detail(why);
         let value = Value::parse(bytes, depth, Names::Exact)
             .map_err(|error| refuse("not strict JSON").caused_by(error))?;
         check_members(&value, &["_type", "subject", "predicateType", "predicate"])
             .ok_or_else(|| refuse("unknown member"))?;
-        if !value.get("_type").and_then(Value::as_str).is_some_and(|kind| types.contains(&kind)) {
-            return Err(refuse("_type is no in-toto statement's that is read here"));
-        }
+        let is_v1 = match value.get("_type").and_then(Value::as_str) {
+            Some(V1) => true,
+            Some(attestation::STATEMENT_TYPE) => false,
+            _ => return Err(refuse("_type is no in-toto statement's, v1 or v0.1")),
+        };
         let predicate_type = value.get("predicateType").and_then(Value::as_str);
         let predicate_type = predicate_type.ok_or_else(|| refuse("predicateType is missing"))?.to_owned();
         let subjects = value.get("subject").and_then(Value::as_array).unwrap_or_default();
@@ -79,7 +82,7 @@ impl Statement {
         let subjects = subjects
             .iter()
             .map(|subject| Subject::read(subject).ok_or_else(|| refuse("a subject has a digest")));
-        Ok(Self { subjects: subjects.collect::<Result<_>>()?, predicate_type })
+        Ok(Self { is_v1, subjects: subjects.collect::<Result<_>>()?, predicate_type })
     }
 
     /// `predicateType`.

@@ -44,6 +44,49 @@ impl fmt::Display for KeyKind {
     }
 }
 
+/// A hash that a signature of a file is over.
+#[cfg(feature = "connected")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+#[cfg(feature = "connected")]
+impl Hash {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// A signature by an Ed25519 key, verified while its message goes by ([`PublicKey::verify_stream`]).
+#[cfg(feature = "connected")]
+pub struct StreamVerifier(ed25519_dalek::StreamVerifier);
+
+#[cfg(feature = "connected")]
+impl StreamVerifier {
+    /// The next bytes of the message.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Whether the signature is good for what went by.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        self.0.finalize_and_verify().is_ok()
+    }
+}
+
 /// A public key in its one encoding; everything that verification needs is computed once.
 #[derive(Clone)]
 pub struct PublicKey {
@@ -151,19 +194,19 @@ impl PublicKey {
             Algorithm::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, sha256, spelled)
+                ecdsa(key, sha256.as_bytes(), spelled)
             }
             Algorithm::P384(key) => {
                 let parsed = p384::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, sha256, spelled)
+                ecdsa(key, sha256.as_bytes(), spelled)
             }
             Algorithm::Ed25519(_) => false,
             #[cfg(feature = "connected")]
             Algorithm::P521(key) => {
                 let parsed = p521::ecdsa::Signature::from_der(signature).ok();
                 let spelled = parsed.filter(|parsed| parsed.to_der().as_bytes() == signature);
-                ecdsa(key, sha256, spelled)
+                ecdsa(key, sha256.as_bytes(), spelled)
             }
             #[cfg(feature = "connected")]
             Algorithm::Rsa(key, padding) => key.verify(padding.clone(), sha256.as_bytes(), signature).is_ok(),
@@ -184,26 +227,62 @@ impl PublicKey {
     /// As [`PublicKey::verify`], over the message whose SHA-256 is `sha256`; never for Ed25519, which signs no hash.
     #[must_use]
     pub fn verify_digest(&self, sha256: &Digest, signature: &[u8]) -> bool {
+        self.verify_prehash(sha256.as_bytes(), signature)
+    }
+
+    /// The hashes that a signature of a file by this key may be over: SHA-256, and the one of the larger curves, which
+    /// cosign 2.6 and 3 take for files. None for Ed25519.
+    #[cfg(feature = "connected")]
+    #[must_use]
+    pub fn hashes(&self) -> &'static [Hash] {
+        match self.kind() {
+            KeyKind::P256 | KeyKind::Rsa { .. } => &[Hash::Sha256],
+            KeyKind::P384 => &[Hash::Sha256, Hash::Sha384],
+            KeyKind::P521 => &[Hash::Sha256, Hash::Sha512],
+            KeyKind::Ed25519 => &[],
+        }
+    }
+
+    /// As [`PublicKey::verify_digest`], over a message by one of [`PublicKey::hashes`].
+    #[cfg(feature = "connected")]
+    #[must_use]
+    pub fn verify_hash(&self, hash: Hash, bytes: &[u8], signature: &[u8]) -> bool {
+        self.hashes().contains(&hash) && bytes.len() == hash.size() && self.verify_prehash(bytes, signature)
+    }
+
+    /// What verifies a message bit by bit: for Ed25519, which signs no hash. `None` for other keys, and where it is
+    /// certain that the signature is bad.
+    #[cfg(feature = "connected")]
+    #[must_use]
+    pub fn verify_stream(&self, signature: &[u8]) -> Option<StreamVerifier> {
+        let Algorithm::Ed25519(key) = &self.algorithm else { return None };
+        let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
+        // As `verify_strict` has it: R is a point, not of small order.
+        let point = ed25519_dalek::VerifyingKey::from_bytes(signature.r_bytes()).ok()?;
+        (!point.is_weak()).then(|| key.verify_stream(&signature).ok()).flatten().map(StreamVerifier)
+    }
+
+    fn verify_prehash(&self, hash: &[u8], signature: &[u8]) -> bool {
         match &self.algorithm {
             Algorithm::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature).ok();
                 let either = parsed.or_else(|| p256::ecdsa::Signature::from_slice(raw(signature)?).ok());
-                ecdsa(key, sha256, either)
+                ecdsa(key, hash, either)
             }
             Algorithm::P384(key) => {
                 let parsed = p384::ecdsa::Signature::from_der(signature).ok();
                 let either = parsed.or_else(|| p384::ecdsa::Signature::from_slice(raw(signature)?).ok());
-                ecdsa(key, sha256, either)
+                ecdsa(key, hash, either)
             }
             #[cfg(feature = "connected")]
             Algorithm::P521(key) => {
                 let parsed = p521::ecdsa::Signature::from_der(signature).ok();
                 let either = parsed.or_else(|| p521::ecdsa::Signature::from_slice(raw(signature)?).ok());
-                ecdsa(key, sha256, either)
+                ecdsa(key, hash, either)
             }
             Algorithm::Ed25519(_) => false,
             #[cfg(feature = "connected")]
-            Algorithm::Rsa(..) => self.verify_digest_strict(sha256, signature),
+            Algorithm::Rsa(key, padding) => key.verify(padding.clone(), hash, signature).is_ok(),
         }
     }
 }
@@ -397,8 +476,8 @@ fn off_curve() -> Error {
     Error::new(Check::KeyEncoding, "").detail("not a point on the curve it names")
 }
 
-fn ecdsa<S>(key: &impl PrehashVerifier<S>, sha256: &Digest, signature: Option<S>) -> bool {
-    signature.is_some_and(|signature| key.verify_prehash(sha256.as_bytes(), &signature).is_ok())
+fn ecdsa<S>(key: &impl PrehashVerifier<S>, hash: &[u8], signature: Option<S>) -> bool {
+    signature.is_some_and(|signature| key.verify_prehash(hash, &signature).is_ok())
 }
 
 /// Whether `bytes` are `point`, uncompressed or compressed.

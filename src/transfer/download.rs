@@ -8,11 +8,12 @@ use super::store::{Beside, Store};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::attestation::PredicateType;
 use crate::format::evidence::{Descriptor, read_descriptor};
 use crate::format::json::{Names, Value};
 use crate::format::{signature, statement};
 use crate::limits;
-use crate::verify::check_sig_manifest_kind;
+use crate::verify::{check_att_layer_type, check_att_manifest_kind, check_sig_manifest_kind};
 
 /// Something that was found beside an image.
 #[derive(Debug)]
@@ -44,14 +45,69 @@ pub struct FoundLayer {
 
 /// Reads every signature that stands at `store` for `subject`, and hands each over as it comes: `.sig` layers in their
 /// order, then bundles. What cannot be read is an error of its own and never hides what stands behind it.
-pub fn signatures(store: &dyn Store, subject: &Digest, mut each: impl FnMut(Result<Found>)) {
+pub fn signatures(store: &dyn Store, subject: &Digest, each: impl FnMut(Result<Found>)) {
+    walk(store, Beside::Signatures, subject, read_layer, read, each);
+}
+
+/// An attestation that was found beside an image, as received: one JSON text.
+#[derive(Debug)]
+pub enum Attested {
+    /// A DSSE envelope.
+    Envelope(String),
+    /// A bundle.
+    Bundle(String),
+    /// Something that is no attestation, or one of another type than was asked for.
+    Other,
+}
+
+/// Reads every attestation that stands at `store` for `subject`, of this type if one is given, as [`signatures`] does.
+pub fn attestations(
+    store: &dyn Store,
+    subject: &Digest,
+    kind: Option<&PredicateType>,
+    each: impl FnMut(Result<Attested>),
+) {
+    let wanted = |found: &str| match kind {
+        Some(kind) => kind.uri() == found,
+        None => found != statement::PREDICATE_TYPE,
+    };
+    let layer = |store: &Patient<'_>, layer: &Value| {
+        let bytes = read_envelope(store, layer)?;
+        let refuse = || Error::new(Check::AttEnvelope, Digest::of(&bytes));
+        let envelope = Value::parse(&bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+            .map_err(|error| refuse().caused_by(error))?;
+        if !wanted(&predicate_type(&envelope).map_err(|error| refuse().caused_by(error))?) {
+            return Ok(Attested::Other);
+        }
+        text(bytes).map(Attested::Envelope)
+    };
+    let bundle = |bytes: Vec<u8>| {
+        let bundle = Value::parse(&bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+            .map_err(|error| Error::new(Check::BundleSyntax, "").caused_by(error))?;
+        match bundle.get("dsseEnvelope").map(predicate_type).transpose()? {
+            Some(found) if wanted(&found) => text(bytes).map(Attested::Bundle),
+            _ => Ok(Attested::Other),
+        }
+    };
+    walk(store, Beside::Attestations, subject, layer, bundle, each);
+}
+
+/// Hands over what is read of the layers beside a digest, then of its bundles.
+fn walk<T>(
+    store: &dyn Store,
+    beside: Beside,
+    subject: &Digest,
+    read_layer: impl Fn(&Patient<'_>, &Value) -> Result<T>,
+    read: impl Fn(Vec<u8>) -> Result<T>,
+    mut each: impl FnMut(Result<T>),
+) {
     let patience = Patience::default();
-    let of_sig = &Patient::new(store, &patience);
-    match of_sig.ask(|store| store.beside(Beside::Signatures, subject)) {
+    let of_layers = &Patient::new(store, &patience);
+    match of_layers.ask(|store| store.beside(beside, subject)) {
         Ok(found) => {
             for descriptor in found {
-                match layers(of_sig, &descriptor) {
-                    Ok(layers) => layers.iter().for_each(|layer| each(read_layer(of_sig, layer))),
+                match layers(of_layers, beside, &descriptor) {
+                    Ok(layers) => layers.iter().for_each(|layer| each(read_layer(of_layers, layer))),
                     Err(error) => each(Err(error)),
                 }
             }
@@ -76,12 +132,28 @@ pub fn signatures(store: &dyn Store, subject: &Digest, mut each: impl FnMut(Resu
     }
 }
 
-fn layers(store: &Patient<'_>, descriptor: &Descriptor) -> Result<Vec<Value>> {
+fn layers(store: &Patient<'_>, beside: Beside, descriptor: &Descriptor) -> Result<Vec<Value>> {
     let manifest = store
         .ask(|store| store.manifest(&descriptor.digest))?
         .ok_or_else(|| Error::new(Check::SourceAbsent, descriptor.digest))?;
-    check_sig_manifest_kind(&descriptor.media_type, &manifest)
-        .map_err(|error| error.within(descriptor.digest))
+    let layers = match beside {
+        Beside::Attestations => check_att_manifest_kind(&descriptor.media_type, &manifest),
+        _ => check_sig_manifest_kind(&descriptor.media_type, &manifest),
+    };
+    layers.map_err(|error| error.within(descriptor.digest))
+}
+
+fn read_envelope(store: &Patient<'_>, layer: &Value) -> Result<Vec<u8>> {
+    let envelope = check_att_layer_type(layer)?;
+    let absent = || Error::new(Check::AttLayerSize, envelope.digest);
+    let bytes =
+        store.ask(|store| store.blob(&envelope.digest))?.ok_or_else(|| absent().detail("it is not there"))?;
+    if Descriptor::of(&envelope.media_type, &bytes) == envelope { Ok(bytes) } else { Err(absent()) }
+}
+
+/// What is strict JSON is UTF-8.
+fn text(json: Vec<u8>) -> Result<String> {
+    String::from_utf8(json).map_err(|error| Error::new(Check::JsonSyntax, "").caused_by(error))
 }
 
 fn read_layer(store: &Patient<'_>, layer: &Value) -> Result<Found> {
@@ -154,7 +226,7 @@ fn predicate_type(envelope: &Value) -> Result<String> {
     let payload = envelope.get("payload").and_then(Value::as_str).unwrap_or_default();
     let payload = STANDARD.decode(payload).or_else(|_| URL_SAFE.decode(payload));
     let payload = payload.map_err(|error| refuse("payload is not base64").caused_by(error))?;
-    let statement = Value::parse(&payload, limits::DEPTH_EVIDENCE, Names::Exact)
+    let statement = Value::parse(&payload, limits::DEPTH_PREDICATE + 1, Names::Exact)
         .map_err(|error| refuse("its statement is not strict JSON").caused_by(error))?;
     let kind = statement.get("predicateType").and_then(Value::as_str);
     kind.map(str::to_owned).ok_or_else(|| refuse("its statement has no predicateType"))

@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod archive_in;
 pub mod attach;
+pub mod attest;
 pub mod below;
 pub mod download;
 pub mod entries;

@@ -1,5 +1,7 @@
 //! Attestations in `.att` manifests: a layer is a DSSE envelope, its statement says what is attested of what.
 
+#[cfg(feature = "connected")]
+use super::bundle::Bundle;
 use super::bundle::{Envelope, Signature, check_bundle_subject};
 use super::sig::check_material;
 use super::{Claims, Demand, Form, Found, LogStatus, Purpose, Valid, Verdict, Verifier, check_layers};
@@ -71,6 +73,24 @@ pub(super) fn check_attestation(
     subject.map_or(Ok(()), |subject| check_bundle_subject(&statement, subject).map(|_| ()))
 }
 
+/// The type of what an envelope attests of a subject; whose signatures it has is not asked.
+#[cfg(feature = "connected")]
+pub(crate) fn attested_in_envelope(envelope: &[u8], subject: &Digest) -> Result<String> {
+    attested(&check_att_envelope(envelope)?.statement, subject)
+}
+
+/// The same of a bundle.
+#[cfg(feature = "connected")]
+pub(crate) fn attested_in_bundle(bundle: &[u8], media_type: &str, subject: &Digest) -> Result<String> {
+    attested(&Bundle::read(bundle, media_type)?.statement, subject)
+}
+
+#[cfg(feature = "connected")]
+fn attested(statement: &[u8], subject: &Digest) -> Result<String> {
+    check_attestation(statement, None, Some(subject))?;
+    Ok(Statement::parse_attestation(statement)?.predicate_type().to_owned())
+}
+
 fn read_att_layer(layer: &Value, found: &Found<'_>) -> Result<(Envelope, LogStatus)> {
     let descriptor = check_att_layer_type(layer)?;
     let log = check_material(layer)?;
@@ -119,7 +139,7 @@ pub(super) fn check_att_envelope(bytes: &[u8]) -> Result<Envelope> {
 /// ATT-PREDICATE: the statement is of the type asked for; never an image signature's.
 fn check_att_predicate(statement: &Statement, kind: Option<&PredicateType>) -> Result<()> {
     let found = statement.predicate_type();
-    let refuse = || Error::new(Check::AttPredicate, found);
+    let refuse = || Error::new(Check::AttPredicate, "").detail(format!("found {found}"));
     match kind {
         Some(kind) if kind.uri() == found => Ok(()),
         Some(kind) => Err(refuse().detail(format!("wanted {kind}"))),

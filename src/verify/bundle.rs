@@ -70,15 +70,15 @@ fn check_bundle_predicate(statement: &Statement) -> Result<()> {
 }
 
 /// What a bundle by a key holds.
-struct Bundle {
-    statement: Vec<u8>,
+pub(super) struct Bundle {
+    pub(super) statement: Vec<u8>,
     signature: Vec<u8>,
     logged: bool,
 }
 
 impl Bundle {
     /// BUNDLE-SYNTAX: v0.3, a public key, a DSSE envelope of an in-toto statement with one signature and no key id.
-    fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
+    pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
         if !is_v03(media_type) {
             return Err(refuse("the layer's media type is not a bundle v0.3"));
         }

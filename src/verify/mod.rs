@@ -4,6 +4,8 @@
 //! [`crate::transfer`] brings the bytes.
 
 mod attestation;
+#[cfg(feature = "connected")]
+mod blob;
 mod bundle;
 mod sig;
 
@@ -21,7 +23,12 @@ use crate::keys::public::PublicKey;
 use crate::limits;
 
 #[cfg(feature = "connected")]
-pub(crate) use attestation::{check_att_layer_type, check_att_manifest_kind};
+pub(crate) use attestation::{
+    attested_in_bundle, attested_in_envelope, check_att_layer_type, check_att_manifest_kind,
+};
+#[cfg(feature = "connected")]
+pub use blob::{BlobSignature, BlobVerifier, verify_digest as verify_blob_digest};
+#[cfg(feature = "connected")]
 pub(crate) use sig::{SigLayer, check_payload_digest, check_sig_manifest_kind};
 
 /// A signature that was verified: holding one is the proof. The raw signature bytes.

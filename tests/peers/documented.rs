@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::attest;
 use crate::support::{Sandbox, repository};
 use crate::tools::{COSIGNS, Registry, all_there, cosign_verify, tool};
 use crate::written::{push, sign};
@@ -22,6 +23,15 @@ fn cosign_commands_of_the_page() {
     sandbox.fixture("format/one.pub", "release.pub");
     // Writes tr0.json, which the page's commands name.
     cosign_verify(&sandbox, "cosign3", "release.pub").args(["--local-image", "layout"]).expect(0);
+
+    sandbox.fixture("format/one.pub", "attest.pub");
+    let image = format!("{}/app@sha256:{DIGEST}", registry.address());
+    sandbox.write("made.json", attest::envelope(&image, attest::OWN));
+    let attach = ["attach", "attestation", "--attestation", "made.json", "--key", "attest.pub", &image];
+    sandbox.coldsign().args(attach).expect(0);
+    sandbox.write("app.tar.gz", "a file");
+    let (bundle, bare) = attest::of_file(b"a file");
+    sandbox.write("app.bundle", bundle).write("app.sig", bare);
 
     let blocks = blocks("sh");
     let commands: Vec<_> = blocks

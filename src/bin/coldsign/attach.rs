@@ -1,8 +1,7 @@
-//! `generate` and `attach`: signatures that another tool makes.
+//! `generate` and `attach`: signatures and attestations that another tool makes.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,17 +11,20 @@ use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::payload;
-use coldsign::format::reference::{Identity, Repository};
+use coldsign::format::reference::{Identity, Reference, Repository};
+use coldsign::keys::public::PublicKey;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
-use coldsign::transfer::attach::{self, Attached, Destination, Signature};
+use coldsign::transfer::attach::{self, Attached, Attachment, Destination, Signature};
+use coldsign::transfer::attest::{Attestations, Made};
 use coldsign::transfer::layout_dir::LayoutDir;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::store::{Place as _, Places as _};
 use coldsign::{files, limits};
 
-use crate::cli::{AttachSignature, Generate};
+use crate::cli::{AttachAttestation, AttachSignature, Generate, Network};
 use crate::files::{NamedKey, read_keys};
+use crate::given::Given;
 use crate::image;
 use crate::station::{self, Station};
 
@@ -56,45 +58,119 @@ pub(crate) fn signature(args: &AttachSignature, console: &mut dyn Console) -> Re
         None => None,
     };
     let payload = args.payload.as_ref().map(|path| read_payload(path)).transpose()?;
-    let signature = given.read()?;
-    let elsewhere = match source.location() {
-        Location::Registry(_) => station::signature_repository(args.signature_repository.as_ref())?,
-        _ => None,
+    let signature = match &given {
+        Given::Literal(signature) => signature.clone(),
+        _ => check_sig_base64(&given.read()?).map_err(|error| error.within(given.to_string()))?,
     };
-    let station = Station::open(&args.network, elsewhere.clone())?;
-    let layout = match source.location() {
-        Location::Registry(_) => None,
-        Location::Directory(path) => Some(LayoutDir::open(path)?),
-        Location::Archive(_) => {
-            let error = Error::new(Check::Usage, &args.image).detail("nothing is put into an archive");
-            return Err(error.hint("unpack it, and say oci:DIR"));
-        }
-    };
-    let subject = match &layout {
-        Some(layout) => layout.layout().pick(source.name()),
-        None => station.registries().open(source.location())?.pick(source.name()),
-    };
-    let subject = subject.map_err(nothing_pushed)?.descriptor;
+    let target = Target::open(source, &args.network, args.signature_repository.as_ref())?;
+    let subject = target.subject()?;
     let payload = match payload {
         Some(payload) => payload,
-        None => implied(&source, &subject.digest, console)?,
+        None => implied(&target.source, &subject.digest, console)?,
     };
     let asked = Asked { args, given: &given, key: key.as_ref(), subject: &subject };
     let checked = asked.check(payload, &signature, console).map_err(nothing_pushed)?;
-    let to = match (&layout, source.location()) {
-        (Some(layout), _) => Destination::Layout(layout),
-        (None, Location::Registry(repository)) => Destination::Repository(station.registries(), repository),
-        (None, _) => unreachable!("every other location is a layout"),
-    };
-    let name = image::by_digest(source.location(), &subject.digest);
-    match attach::attach(&checked, &to, &name, station.flow()) {
-        Ok(attached) => {
-            say_attached(&attached, &name, elsewhere.as_ref(), key.is_some(), console)?;
-            Ok(Exit::Done)
+    target.attach(&checked, SIGNATURE, key.is_some(), console)
+}
+
+/// Checks attestations, puts them, reads them back.
+pub(crate) fn attestations(args: &AttachAttestation, console: &mut dyn Console) -> Result<Exit> {
+    let source = Source::parse(&args.image, Path::new(""))?;
+    let keys: Vec<PublicKey> = read_keys(&args.keys)?.into_iter().map(|key| key.key).collect();
+    let is_verified = !keys.is_empty();
+    let files = args.attestations.iter().map(|path| {
+        let bytes = files::read(path, limits::ATTESTATION_FILE)?;
+        let made = Made::read_all(&bytes).map_err(|error| error.within(path.display()))?;
+        Ok((path, made))
+    });
+    let files = files.collect::<Result<Vec<_>>>().map_err(nothing_pushed)?;
+    let target = Target::open(source, &args.network, args.signature_repository.as_ref())?;
+    let mut attestations = Attestations::about(target.subject()?, keys);
+    for (path, made) in &files {
+        for (number, one) in (1..).zip(made) {
+            let place = match made.len() {
+                1 => path.display().to_string(),
+                _ => format!("{}: object {number}", path.display()),
+            };
+            let kind = attestations.add(one).map_err(|error| nothing_pushed(error.within(&place)))?;
+            let form = match one {
+                Made::Envelope(_) => "envelope",
+                Made::Bundle(_) => "bundle",
+            };
+            console.say(&format!("{}: {form}, {kind}", shown(&place)))?;
         }
-        Err(failed) => {
-            terminal::report(&failed.error).lines().try_for_each(|line| console.say(line))?;
-            Ok(failed.exit)
+    }
+    let form = match attestations.counts() {
+        (_, 0) => ".att",
+        (0, _) => "bundles",
+        _ => ".att and bundles",
+    };
+    let kind = Kind { form, others: ["other attestation", "other attestations"] };
+    target.attach(&attestations, kind, is_verified, console)
+}
+
+/// An image beside which something is put.
+struct Target {
+    source: Source,
+    elsewhere: Option<Repository>,
+    station: Station,
+    layout: Option<LayoutDir>,
+}
+
+impl Target {
+    /// Opens a layout, and no connection yet. Usage for an archive.
+    fn open(source: Source, network: &Network, elsewhere: Option<&Reference>) -> Result<Self> {
+        let elsewhere = match source.location() {
+            Location::Registry(_) => station::signature_repository(elsewhere)?,
+            _ => None,
+        };
+        let station = Station::open(network, elsewhere.clone())?;
+        let layout = match source.location() {
+            Location::Registry(_) => None,
+            Location::Directory(path) => Some(LayoutDir::open(path)?),
+            Location::Archive(_) => {
+                let error = Error::new(Check::Usage, &source).detail("nothing is put into an archive");
+                return Err(error.hint("unpack it, and say oci:DIR"));
+            }
+        };
+        Ok(Self { source, elsewhere, station, layout })
+    }
+
+    /// The image, which must be there.
+    fn subject(&self) -> Result<Descriptor> {
+        let picked = match &self.layout {
+            Some(layout) => layout.layout().pick(self.source.name()),
+            None => self.station.registries().open(self.source.location())?.pick(self.source.name()),
+        };
+        Ok(picked.map_err(nothing_pushed)?.descriptor)
+    }
+
+    /// Puts something beside the image, and says what became of it.
+    fn attach(
+        &self,
+        what: &dyn Attachment,
+        kind: Kind,
+        is_verified: bool,
+        console: &mut dyn Console,
+    ) -> Result<Exit> {
+        let to = match (&self.layout, self.source.location()) {
+            (Some(layout), _) => Destination::Layout(layout),
+            (None, Location::Registry(repository)) => {
+                Destination::Repository(self.station.registries(), repository)
+            }
+            (None, _) => unreachable!("every other location is a layout"),
+        };
+        let name = image::by_digest(self.source.location(), &what.subject().digest);
+        match attach::attach(what, &to, &name, self.station.flow()) {
+            Ok(attached) => {
+                let said = Said { kind, name: &name, elsewhere: self.elsewhere.as_ref(), is_verified };
+                said.attached(&attached, console)?;
+                Ok(Exit::Done)
+            }
+            Err(failed) => {
+                terminal::report(&failed.error).lines().try_for_each(|line| console.say(line))?;
+                Ok(failed.exit)
+            }
         }
     }
 }
@@ -121,12 +197,14 @@ impl Asked<'_> {
         let bytes = |size: usize| counted(size, "byte", "bytes");
         let payload = self.payload_name();
         let about = if claims { "about this image" } else { "not read (--check-claims=false)" };
-        console.say(&format!("payload: {payload}, {}, {about}", bytes(size)))?;
+        let pieces = [format!("{payload},"), format!("{},", bytes(size)), about.to_owned()];
+        console.say_all(&terminal::filled("payload: ", &pieces, " "))?;
         let by = self.key.map_or_else(
             || "not verified (--allow-unverified)".to_owned(),
             |key| format!("by {}, {}", shown(&key.file.display().to_string()), key.key.kind()),
         );
-        console.say(&format!("signature: {given}, {}, {by}", bytes(signature.len())))?;
+        let pieces = [format!("{given},"), format!("{},", bytes(signature.len())), by];
+        console.say_all(&terminal::filled("signature: ", &pieces, " "))?;
         if checked.respelled() {
             console.say("it came as r || s (IEEE P1363) and is put as DER, which every verifier takes")?;
         }
@@ -157,68 +235,6 @@ impl Asked<'_> {
     }
 }
 
-/// How a signature was given.
-#[derive(Debug, PartialEq, Eq)]
-enum Given {
-    Stdin,
-    File(PathBuf),
-    /// The signature itself, decoded.
-    Literal(Vec<u8>),
-}
-
-impl Given {
-    /// Tells a signature from a file's name. Usage where it is empty or can be both; FILE-READ where it is neither.
-    fn parse(text: &str) -> Result<Self> {
-        let path = Path::new(text);
-        match (text, literal(text), path.symlink_metadata().is_ok()) {
-            ("-", ..) => Ok(Self::Stdin),
-            ("", ..) => Err(Error::new(Check::Usage, "--signature").detail("it is empty")),
-            (_, Some(_), true) => Err(Error::new(Check::Usage, "--signature")
-                .detail("a file has this name, and it is the base64 of a signature as well")
-                .hint(format!("for the file say ./{text}"))
-                .hint("for the signature itself say - and give it on standard input")),
-            (_, Some(signature), false) => Ok(Self::Literal(signature)),
-            (_, None, true) => Ok(Self::File(path.to_owned())),
-            (_, None, false) => Err(Error::new(Check::FileRead, text)
-                .detail("there is no such file, and it is no signature in padded base64 either")),
-        }
-    }
-
-    /// The raw signature. SIG-BASE64.
-    fn read(&self) -> Result<Vec<u8>> {
-        let bytes = match self {
-            Self::Literal(signature) => return Ok(signature.clone()),
-            Self::File(path) => files::read(path, limits::SIGNATURE_FILE)?,
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                let stdin = std::io::stdin().lock().take(limits::SIGNATURE_FILE + 1);
-                let mut stdin = stdin;
-                stdin
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| Error::new(Check::FileRead, "standard input").caused_by(error))?;
-                check_file_size(&bytes)?;
-                bytes
-            }
-        };
-        check_sig_base64(&bytes).map_err(|error| error.within(self.to_string()))
-    }
-}
-
-impl std::fmt::Display for Given {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stdin => f.write_str("standard input"),
-            Self::File(path) => f.write_str(&shown(&path.display().to_string())),
-            Self::Literal(_) => f.write_str("as typed"),
-        }
-    }
-}
-
-/// A signature in padded base64, long enough to be none but one: line breaks in it are the shell's.
-fn literal(text: &str) -> Option<Vec<u8>> {
-    decode(text.trim_matches(is_break)).filter(|signature| signature.len() >= SHORTEST)
-}
-
 /// SIG-BASE64: padded base64, in lines or on one.
 fn check_sig_base64(bytes: &[u8]) -> Result<Vec<u8>> {
     let refuse = |why: &str| Error::new(Check::SigBase64, "").detail(why);
@@ -241,14 +257,6 @@ fn is_break(character: char) -> bool {
     matches!(character, '\r' | '\n')
 }
 
-/// FILE-SIZE: what comes from standard input is bounded as a file is.
-fn check_file_size(bytes: &[u8]) -> Result<()> {
-    if u64::try_from(bytes.len()).is_ok_and(|size| size <= limits::SIGNATURE_FILE) {
-        return Ok(());
-    }
-    Err(Error::new(Check::FileSize, "standard input").detail("a signature has at most 16 KiB"))
-}
-
 fn read_payload(path: &Path) -> Result<Vec<u8>> {
     files::read(path, u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX))
 }
@@ -265,59 +273,41 @@ fn implied(source: &Source, digest: &Digest, console: &mut dyn Console) -> Resul
     Ok(payload::render(&identity, digest, &BTreeMap::new()))
 }
 
-fn say_attached(
-    attached: &Attached,
-    name: &str,
-    elsewhere: Option<&Repository>,
+/// What something that is attached is called, and what stands beside it.
+#[derive(Clone, Copy)]
+struct Kind {
+    form: &'static str,
+    others: [&'static str; 2],
+}
+
+const SIGNATURE: Kind = Kind { form: ".sig", others: ["other signature", "other signatures"] };
+
+/// What is said of something that was attached.
+struct Said<'a> {
+    kind: Kind,
+    name: &'a str,
+    elsewhere: Option<&'a Repository>,
     is_verified: bool,
-    console: &mut dyn Console,
-) -> Result<()> {
-    for warning in &attached.warnings {
-        terminal::warning(warning).lines().try_for_each(|line| console.say(line))?;
+}
+
+impl Said<'_> {
+    fn attached(&self, attached: &Attached, console: &mut dyn Console) -> Result<()> {
+        for warning in &attached.warnings {
+            terminal::warning(warning).lines().try_for_each(|line| console.say(line))?;
+        }
+        let status = if attached.changed { "pushed" } else { "unchanged" };
+        let Kind { form, others: [one, many] } = self.kind;
+        let beside = match attached.foreign {
+            0 => String::new(),
+            others => format!(", beside {}", counted(others, one, many)),
+        };
+        let place = self.elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
+        let verified = if self.is_verified { "read back and verified" } else { "read back, not verified" };
+        console.say(&format!("{status:<10} {}", shown(self.name)))?;
+        console.say(&format!("{:<10} {form}{}{beside}; {verified}", "", shown(&place)))
     }
-    let status = if attached.changed { "pushed" } else { "unchanged" };
-    let beside = match attached.foreign {
-        0 => String::new(),
-        others => format!(", beside {}", counted(others, "other signature", "other signatures")),
-    };
-    let place = elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
-    let verified = if is_verified { "read back and verified" } else { "read back, not verified" };
-    console.say(&format!("{status:<10} {}", shown(name)))?;
-    console.say(&shown(&format!("{:<10} .sig{place}{beside}; {verified}", "")))
 }
 
 fn nothing_pushed(error: Error) -> Error {
     error.detail("nothing was pushed")
-}
-
-/// Bytes of a signature that is taken for one where it is typed: what is shorter may be a file's name. One of P-256
-/// that is shorter comes up less than once in 2^40.
-const SHORTEST: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_signature_is_no_name_and_a_name_no_signature() {
-        let signature = vec![0x30; 70];
-        let text = STANDARD.encode(&signature);
-        assert_eq!(Given::parse(&text).unwrap(), Given::Literal(signature.clone()));
-        // In the lines that base64 makes of it, as a shell hands them over.
-        let lines = format!("{}\n{}\n", &text[..76], &text[76..]);
-        assert_eq!(Given::parse(&lines).unwrap(), Given::Literal(signature));
-        assert_eq!(Given::parse("-").unwrap(), Given::Stdin);
-        assert_eq!(Given::parse("Cargo.toml").unwrap(), Given::File("Cargo.toml".into()));
-        // Base64 too, and too short to be a signature.
-        assert_eq!(Given::parse("docs").unwrap(), Given::File("docs".into()));
-        for (neither, check) in [
-            ("", Check::Usage),
-            ("sigs", Check::FileRead),
-            (text.trim_end_matches('='), Check::FileRead),
-            (&text.replace('M', "-"), Check::FileRead),
-            (&STANDARD.encode([1; 63]), Check::FileRead),
-        ] {
-            assert_eq!(Given::parse(neither).unwrap_err().check(), check, "{neither}");
-        }
-    }
 }

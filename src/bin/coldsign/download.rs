@@ -1,67 +1,131 @@
 //! `download`: what stands beside an image, as JSON lines.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coldsign::check::Check;
+use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
+use coldsign::format::reference::{Reference, Repository};
 use coldsign::terminal::{self, Console, counted};
-use coldsign::transfer::download::{self, Found, FoundLayer};
+use coldsign::transfer::download::{self, Attested, Found, FoundLayer};
 use coldsign::transfer::source::Source;
-use coldsign::transfer::store::Places as _;
+use coldsign::transfer::store::{Place, Places as _};
 use serde_json::json;
 
-use crate::cli::DownloadSignature;
+use crate::cli::{DownloadAttestation, DownloadSignature, Network};
 use crate::image;
 use crate::inspect::escaped;
 use crate::station::{self, Station};
 
-/// Prints every signature. What cannot be read is said, and decides the exit code: what is missing is never silent.
+/// Prints every signature.
 pub(crate) fn signature(args: &DownloadSignature, console: &mut dyn Console) -> Result<Exit> {
-    let source = Source::parse(&args.image, Path::new(""))?;
-    let signatures = station::signature_repository(args.signature_repository.as_ref())?;
-    let station = Station::open(&args.network, signatures.clone())?;
-    let digest = image::digest(&source, station.registries())?;
-    let place = station.registries().open(source.location())?;
-    let (mut printed, mut attestations) = (0, 0);
-    let mut failed: Vec<Error> = Vec::new();
-    let mut told = Ok(());
-    download::signatures(&*place, &digest, |found| match found {
-        Ok(Found::Attestation) => attestations += 1,
-        Ok(_) | Err(_) if told.is_err() => {}
-        Ok(Found::Layer(layer)) => (printed, told) = (printed + 1, console.show(&layer_line(&layer))),
-        Ok(Found::Bundle(bundle)) => {
-            (printed, told) = (printed + 1, console.show(&escaped(&compact(&bundle))));
-        }
-        Err(error) => failed.push(error),
+    let asked = Asked::open(&args.image, args.signature_repository.as_ref(), &args.network)?;
+    let place = asked.place()?;
+    let mut printed = Printed::default();
+    download::signatures(&*place, &asked.digest, |found| match found {
+        Ok(Found::Attestation) => printed.other += 1,
+        Ok(Found::Layer(layer)) => printed.line(|| layer_line(&layer), console),
+        Ok(Found::Bundle(bundle)) => printed.line(|| escaped(&compact(&bundle)), console),
+        Err(error) => printed.failed.push(error),
     });
-    told?;
-    if attestations > 0 {
-        let these = counted(attestations, "bundle is an attestation", "bundles are attestations");
+    if printed.other > 0 && printed.told.is_ok() {
+        let these = counted(printed.other, "bundle is an attestation", "bundles are attestations");
         console.say(&format!("{these}, not printed"))?;
     }
-    let name = image::by_digest(source.location(), &digest);
-    if let Some(exit) = failed.first().map(Error::exit) {
-        let more = failed.len().saturating_sub(WHOLE);
-        for error in failed.into_iter().take(WHOLE) {
-            let error = error.within(&name);
-            terminal::report(&error).lines().try_for_each(|line| console.say(line))?;
+    printed.conclude(&asked, Check::SigAbsent, console)
+}
+
+/// Prints every attestation, or those of one type.
+pub(crate) fn attestation(args: &DownloadAttestation, console: &mut dyn Console) -> Result<Exit> {
+    let asked = Asked::open(&args.image, args.signature_repository.as_ref(), &args.network)?;
+    let place = asked.place()?;
+    let mut printed = Printed::default();
+    download::attestations(&*place, &asked.digest, args.predicate_type.as_ref(), |found| match found {
+        Ok(Attested::Other) => printed.other += 1,
+        Ok(Attested::Envelope(text) | Attested::Bundle(text)) => {
+            printed.line(|| escaped(&compact(&text)), console);
         }
-        if more > 0 {
-            console.say(&format!("{more} more like these"))?;
-        }
-        return Ok(exit);
+        Err(error) => printed.failed.push(error),
+    });
+    if let (Some(kind), true) = (&args.predicate_type, printed.other > 0 && printed.told.is_ok()) {
+        console.say(&format!("{} not of type {kind}, not printed", printed.other))?;
     }
-    if printed == 0 {
-        let error = Error::new(Check::SigAbsent, name);
-        return Err(match signatures {
+    printed.conclude(&asked, Check::AttAbsent, console)
+}
+
+/// The image whose surroundings are printed.
+struct Asked {
+    source: Source,
+    elsewhere: Option<Repository>,
+    station: Station,
+    digest: Digest,
+}
+
+impl Asked {
+    /// Finds the image's digest.
+    fn open(image: &str, elsewhere: Option<&Reference>, network: &Network) -> Result<Self> {
+        let source = Source::parse(image, Path::new(""))?;
+        let elsewhere = station::signature_repository(elsewhere)?;
+        let station = Station::open(network, elsewhere.clone())?;
+        let digest = image::digest(&source, station.registries())?;
+        Ok(Self { source, elsewhere, station, digest })
+    }
+
+    fn place(&self) -> Result<Arc<dyn Place + '_>> {
+        self.station.registries().open(self.source.location())
+    }
+}
+
+/// How it went so far. What cannot be read is said, and decides the exit code: what is missing is never silent.
+struct Printed {
+    lines: usize,
+    /// What was found and not asked for.
+    other: usize,
+    failed: Vec<Error>,
+    told: Result<()>,
+}
+
+impl Default for Printed {
+    fn default() -> Self {
+        Self { lines: 0, other: 0, failed: Vec::new(), told: Ok(()) }
+    }
+}
+
+impl Printed {
+    /// One more line; none after whoever reads them has gone.
+    fn line(&mut self, line: impl FnOnce() -> String, console: &mut dyn Console) {
+        if self.told.is_ok() {
+            (self.lines, self.told) = (self.lines + 1, console.show(&line()));
+        }
+    }
+
+    fn conclude(self, asked: &Asked, absent: Check, console: &mut dyn Console) -> Result<Exit> {
+        self.told?;
+        let name = image::by_digest(asked.source.location(), &asked.digest);
+        if let Some(exit) = self.failed.first().map(Error::exit) {
+            let more = self.failed.len().saturating_sub(WHOLE);
+            for error in self.failed.into_iter().take(WHOLE) {
+                let error = error.within(&name);
+                terminal::report(&error).lines().try_for_each(|line| console.say(line))?;
+            }
+            if more > 0 {
+                console.say(&format!("{more} more like these"))?;
+            }
+            return Ok(exit);
+        }
+        if self.lines > 0 {
+            return Ok(Exit::Done);
+        }
+        let error = Error::new(absent, name);
+        Err(match &asked.elsewhere {
             Some(elsewhere) => error.detail(format!("looked in {elsewhere}")),
             None => error,
-        });
+        })
     }
-    Ok(Exit::Done)
 }
 
 /// The line of a `.sig` layer: cosign's members in cosign's order; of a certificate its DER, `Raw`, alone.

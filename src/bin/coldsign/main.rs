@@ -7,6 +7,7 @@ mod download;
 mod export;
 mod extract;
 mod files;
+mod given;
 mod image;
 mod import;
 mod inspect;
@@ -45,12 +46,16 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, console)?,
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
+        Command::VerifyAttestation(args) => return verify::attestation::run(args, console),
+        Command::VerifyBlob(args) => verify::blob::run(args, console)?,
         Command::Combine(args) => combine::run(args, console)?,
         Command::Generate(args) => attach::generate(args, console)?,
         Command::Attach(AttachWhat::Signature(args)) => return attach::signature(args, console),
+        Command::Attach(AttachWhat::Attestation(args)) => return attach::attestations(args, console),
         Command::Extract(args) => extract::run(args, console)?,
         Command::Triangulate(args) => image::triangulate(args, console)?,
         Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
+        Command::Download(DownloadWhat::Attestation(args)) => return download::attestation(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)

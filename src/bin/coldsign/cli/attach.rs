@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::format::reference::{Identity, Reference};
 
-use super::{Network, parser};
+use super::{AttachAttestation, DownloadAttestation, Network, parser};
 
 /// Print the payload that another tool signs
 #[derive(Args, Debug)]
@@ -35,11 +35,16 @@ pub(crate) struct Generate {
 pub(crate) enum AttachWhat {
     /// Put a signature that another tool made beside an image
     Signature(AttachSignature),
+    /// Put attestations that another tool made beside an image
+    Attestation(AttachAttestation),
 }
 
 /// Put a signature that another tool made beside an image
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["key", "allow_unverified"]).required(true))]
+#[command(override_usage = "\
+coldsign attach signature --payload <FILE> --signature <FILE|BASE64|->
+           <--key <FILE>|--allow-unverified> [OPTIONS] <IMAGE>")]
 #[command(after_help = "\
 --signature takes a file with the signature in base64, the base64 itself, or -
 for standard input. Base64 of 64 bytes and more is a signature, anything else
@@ -149,6 +154,8 @@ pub(crate) enum Kind {
 pub(crate) enum DownloadWhat {
     /// Print every signature beside an image, not verified
     Signature(DownloadSignature),
+    /// Print every attestation of an image, not verified
+    Attestation(DownloadAttestation),
 }
 
 /// Print every signature beside an image, not verified

@@ -1,6 +1,7 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
 mod attach;
+mod attest;
 mod trip;
 
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
 };
+pub(crate) use attest::{AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -32,6 +34,10 @@ pub(crate) enum Command {
     Import(Import),
     /// Verify signatures as `cosign verify --key` does
     Verify(Verify),
+    /// Verify attestations as `cosign verify-attestation --key` does
+    VerifyAttestation(VerifyAttestation),
+    /// Verify the signature of a file as `cosign verify-blob --key` does
+    VerifyBlob(VerifyBlob),
     /// Unite several responses to one request
     Combine(Combine),
     /// Print the payload that another tool signs
@@ -78,7 +84,7 @@ impl Cli {
             let _ = write!(help, "\n{title}:\n");
             for name in names {
                 let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-                let _ = writeln!(help, "  {name:<14}{}", about.map(ToString::to_string).unwrap_or_default());
+                let _ = writeln!(help, "  {name:<20}{}", about.map(ToString::to_string).unwrap_or_default());
             }
         }
         help.push_str("\nOptions:\n{options}\n\n");
@@ -103,8 +109,9 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
+    ("Attestations and blobs", &["verify-attestation", "verify-blob"]),
     ("Several signers", &["combine"]),
     ("Signatures made elsewhere", &["generate", "attach", "extract"]),
     ("What stands beside an image", &["triangulate", "download"]),

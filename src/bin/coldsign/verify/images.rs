@@ -255,6 +255,22 @@ impl Judged {
         self.verified().flat_map(|verified| &verified.valid)
     }
 
+    /// Itself, where no digest of it has failed; else what failed first, and where.
+    pub(super) fn whole(self) -> Result<Self> {
+        if self.digests.iter().all(|(_, outcome)| outcome.is_ok()) {
+            return Ok(self);
+        }
+        match self.into_failure() {
+            Some((digest, error)) => Err(error.within(digest)),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// The first digest that failed, and why.
+    pub(super) fn into_failure(self) -> Option<(Digest, Error)> {
+        self.digests.into_iter().find_map(|(digest, outcome)| Some((digest, outcome.err()?)))
+    }
+
     pub(super) fn verified(&self) -> impl Iterator<Item = &Verified> {
         self.digests.iter().filter_map(|(_, outcome)| outcome.as_ref().ok())
     }
@@ -374,7 +390,7 @@ impl Work<'_> {
             Verified { valid, notes }
         });
         let verified = verified.map_err(|error| match (error.check(), &self.judge.elsewhere) {
-            (Check::SigAbsent, Some(elsewhere)) if self.image.repository().is_some() => {
+            (Check::SigAbsent | Check::AttAbsent, Some(elsewhere)) if self.image.repository().is_some() => {
                 error.detail(format!("looked in {elsewhere}"))
             }
             _ => error,

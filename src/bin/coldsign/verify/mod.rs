@@ -1,5 +1,7 @@
 //! `verify`: what stands beside images, judged by the keys a person gave, with cosign's output and exit codes.
 
+pub(crate) mod attestation;
+pub(crate) mod blob;
 mod images;
 mod report;
 mod show;
@@ -11,6 +13,7 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
+use coldsign::format::reference::{Reference, Repository};
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
 use coldsign::verify::{Demand, Purpose, Verifier};
@@ -23,32 +26,24 @@ use report::Reports;
 
 /// Verifies every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
-    check_no_log(asked)?;
+    check_no_log(asked.insecure_ignore_tlog)?;
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
-    let signatures = station::signature_repository(asked.signature_repository.as_ref())?;
-    let from =
-        if asked.signature_repository.is_some() { "--signature-repository" } else { "COSIGN_REPOSITORY" };
-    let elsewhere = signatures.as_ref().map(|repository| format!("{repository} ({from})"));
-    let station = Station::open(&asked.network, signatures)?;
+    let elsewhere = Elsewhere::of(asked.signature_repository.as_ref())?;
+    let station = Station::open(&asked.network, elsewhere.repository())?;
     let registries = station.registries();
     let mut images = match &asked.from {
         Some(from) => Images::of_file(from, &asked.images)?,
         None => Images::of_sources(&asked.images, registries)?,
     };
     let reports = Reports::open(&asked.reports, &keys, console)?;
-    // A variable that somebody else set decides what is found: that is said, whatever is found.
-    if let Some(elsewhere) = elsewhere.as_ref().filter(|_| asked.signature_repository.is_none())
-        && images.list.iter().any(|image| image.repository().is_some())
-    {
-        console.say(&format!("looking for signatures in {}", shown(elsewhere)))?;
-    }
+    elsewhere.say("signatures", &images, console)?;
     let judge = Judge {
         registries,
         verifier: Verifier::knowing(std::mem::take(&mut images.known)),
         demand: &demand,
         recursive: asked.recursive,
-        elsewhere,
+        elsewhere: elsewhere.name(),
     };
     let bar = station::progress("verifying", images.list.len());
     let mut tally = Tally { asked, in_rows: images.in_rows, console, reports, counts: Counts::default() };
@@ -90,12 +85,44 @@ fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
 }
 
 /// Usage where entries of a log are demanded: none is asked for, and nobody is to believe that one was.
-fn check_no_log(asked: &Verify) -> Result<()> {
-    if asked.insecure_ignore_tlog {
+fn check_no_log(insecure_ignore_tlog: bool) -> Result<()> {
+    if insecure_ignore_tlog {
         return Ok(());
     }
     Err(Error::new(Check::Usage, "--insecure-ignore-tlog=false")
         .detail("entries of a transparency log are not checked here, so none can be demanded"))
+}
+
+/// Where signatures are looked for, if not beside their image, and who said so.
+struct Elsewhere {
+    repository: Option<Repository>,
+    is_flag: bool,
+}
+
+impl Elsewhere {
+    fn of(flag: Option<&Reference>) -> Result<Self> {
+        Ok(Self { repository: station::signature_repository(flag)?, is_flag: flag.is_some() })
+    }
+
+    fn repository(&self) -> Option<Repository> {
+        self.repository.clone()
+    }
+
+    /// `REPOSITORY (COSIGN_REPOSITORY)`
+    fn name(&self) -> Option<String> {
+        let from = if self.is_flag { "--signature-repository" } else { "COSIGN_REPOSITORY" };
+        self.repository.as_ref().map(|repository| format!("{repository} ({from})"))
+    }
+
+    /// A variable that somebody else set decides what is found: that is said, whatever is found.
+    fn say(&self, what: &str, images: &Images, console: &mut dyn Console) -> Result<()> {
+        match self.name() {
+            Some(name) if !self.is_flag && images.list.iter().any(|image| image.repository().is_some()) => {
+                console.say(&format!("looking for {what} in {}", shown(&name)))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where results go as they come.
@@ -154,8 +181,7 @@ impl Tally<'_> {
                 show::block(image, &judged, self.asked, self.console)
             };
         }
-        let failed = |(digest, outcome): (Digest, Result<_>)| Some((digest, outcome.err()?));
-        let Some((digest, error)) = judged.digests.into_iter().find_map(failed) else { return Ok(()) };
+        let Some((digest, error)) = judged.into_failure() else { return Ok(()) };
         let named = image.name.ends_with(&digest.to_string());
         let error = if named { error } else { error.within(digest) };
         self.counts.exit.get_or_insert(error.exit());

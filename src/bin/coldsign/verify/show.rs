@@ -53,36 +53,12 @@ pub(super) fn without_message(error: &Error) -> String {
 
 /// As cosign shows it, and lines of ours before what was signed.
 pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mut dyn Console) -> Result<()> {
-    console.say("")?;
-    console.say(&format!("Verification for {} --", shown(&image.name)))?;
-    console.say("The following checks were performed on each of these signatures:")?;
-    if !asked.annotations.is_empty() {
-        console.say("  - The specified annotations were verified.")?;
-    }
-    if asked.check_claims {
-        console.say("  - The cosign claims were validated")?;
-    }
-    console.say("  - The signatures were verified against the specified public key")?;
-    if !asked.check_claims {
-        console.say("warning: what the signatures claim was not checked (--check-claims=false)")?;
-    }
-    let forms = judged.found.iter().map(|(form, found)| {
-        let valid = judged.valid().filter(|valid| valid.form() == *form).count();
-        let (all, form) = (found.all, form.name());
-        match found.by_others {
-            0 => format!("{form}, {valid} of {all} valid"),
-            others if valid + others == all => format!("{form}, {valid} of {all} by the keys given"),
-            others => format!("{form}, {valid} of {all} valid, {others} not by the keys given"),
-        }
-    });
-    let digests = if asked.recursive {
-        format!("; {}", counted(judged.digests.len(), "digest", "digests"))
-    } else {
-        String::new()
+    let checked = Checked {
+        annotations: !asked.annotations.is_empty(),
+        claims: asked.check_claims,
+        recursive: asked.recursive,
     };
-    let forms = forms.collect::<Vec<_>>().join("; ");
-    console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
-    notes(judged).into_iter().try_for_each(|note| console.say(note))?;
+    header(image, judged, &checked, console)?;
     let signed = judged.digests.iter().flat_map(|(digest, outcome)| {
         let valid = outcome.iter().flat_map(|verified| &verified.valid);
         valid.map(move |valid| signed_value(valid, digest, &image.name))
@@ -94,6 +70,52 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         }
         Format::Text => signed.map(|value| ascii(&value)).try_for_each(|line| console.show(&line)),
     }
+}
+
+/// What was asked for besides a signature by a key.
+pub(super) struct Checked {
+    pub(super) annotations: bool,
+    pub(super) claims: bool,
+    pub(super) recursive: bool,
+}
+
+/// What was checked of an image, in cosign's words, and what was found.
+pub(super) fn header(
+    image: &Image,
+    judged: &Judged,
+    checked: &Checked,
+    console: &mut dyn Console,
+) -> Result<()> {
+    console.say("")?;
+    console.say(&format!("Verification for {} --", shown(&image.name)))?;
+    console.say("The following checks were performed on each of these signatures:")?;
+    if checked.annotations {
+        console.say("  - The specified annotations were verified.")?;
+    }
+    if checked.claims {
+        console.say("  - The cosign claims were validated")?;
+    }
+    console.say("  - The signatures were verified against the specified public key")?;
+    if !checked.claims {
+        console.say("warning: what the signatures claim was not checked (--check-claims=false)")?;
+    }
+    let forms = judged.found.iter().map(|(form, found)| {
+        let valid = judged.valid().filter(|valid| valid.form() == *form).count();
+        let (all, form) = (found.all, form.name());
+        match found.by_others {
+            0 => format!("{form}, {valid} of {all} valid"),
+            others if valid + others == all => format!("{form}, {valid} of {all} by the keys given"),
+            others => format!("{form}, {valid} of {all} valid, {others} not by the keys given"),
+        }
+    });
+    let digests = if checked.recursive {
+        format!("; {}", counted(judged.digests.len(), "digest", "digests"))
+    } else {
+        String::new()
+    };
+    let forms = forms.collect::<Vec<_>>().join("; ");
+    console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
+    notes(judged).into_iter().try_for_each(|note| console.say(note))
 }
 
 /// `absent`, `unchecked` or both: what is known of the log entries of valid signatures.

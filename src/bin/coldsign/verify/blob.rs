@@ -1,0 +1,86 @@
+//! `verify-blob`: the signature of a file.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use coldsign::check::Check;
+use coldsign::digest::Digest;
+use coldsign::error::{Error, Result};
+use coldsign::keys::public::PublicKey;
+use coldsign::limits;
+use coldsign::terminal::Console;
+use coldsign::verify::{BlobSignature, BlobVerifier, verify_blob_digest};
+
+use super::check_no_log;
+use crate::cli::VerifyBlob;
+use crate::files::{self, read_keys};
+use crate::given::Given;
+
+/// Verifies a file and says so as cosign does.
+pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
+    check_no_log(asked.insecure_ignore_tlog)?;
+    let named = read_keys(&asked.keys)?;
+    let keys: Vec<PublicKey> = named.iter().map(|key| key.key.clone()).collect();
+    let (signature, name) = signature(asked)?;
+    let within = |error: Error| match error.check() {
+        Check::SigKey => error.within(&name),
+        Check::MessageDigest => {
+            error.within(&name).detail(format!("the file given is {}", file_name(&asked.file)))
+        }
+        _ => error,
+    };
+    let key = match Digest::parse(&asked.file) {
+        Ok(digest) => verify_blob_digest(&keys, &signature, &digest).map_err(within)?,
+        Err(_) => read_by(&asked.file, BlobVerifier::new(&keys, &signature))?.finish().map_err(within)?,
+    };
+    console.say("Verified OK")?;
+    let file = files::names(named.iter().filter(|named| named.key == *key));
+    console.say(&format!("by {file}, {}; log: absent", key.kind()))
+}
+
+/// The signature, and what it is called in messages.
+fn signature(asked: &VerifyBlob) -> Result<(BlobSignature, String)> {
+    if let Some(bundle) = &asked.bundle {
+        let name = bundle.display().to_string();
+        let bytes = coldsign::files::read(bundle, u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX))?;
+        return Ok((BlobSignature::of_bundle(&bytes).map_err(|error| error.within(&name))?, name));
+    }
+    let given = Given::parse(asked.signature.as_deref().unwrap_or_default())?;
+    if given == Given::Stdin && asked.file == STDIN {
+        return Err(
+            Error::new(Check::Usage, STDIN).detail("file and signature cannot both be standard input")
+        );
+    }
+    let name = given.to_string();
+    Ok((BlobSignature::bare(&given.read()?).map_err(|error| error.within(&name))?, name))
+}
+
+/// Reads a file, or standard input, to its end.
+fn read_by<'k>(file: &str, verifier: BlobVerifier<'k>) -> Result<BlobVerifier<'k>> {
+    let read = |error| Error::new(Check::FileRead, file_name(file)).caused_by(error);
+    if file == STDIN {
+        return pass(io::stdin().lock(), verifier).map_err(read);
+    }
+    pass(coldsign::files::open_regular(Path::new(file))?, verifier).map_err(read)
+}
+
+fn pass(mut from: impl Read, mut verifier: BlobVerifier<'_>) -> io::Result<BlobVerifier<'_>> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(verifier),
+            Ok(count) => verifier.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn file_name(file: &str) -> &str {
+    if file == STDIN { "standard input" } else { file }
+}
+
+/// What stands for standard input.
+const STDIN: &str = "-";
+/// Bytes read at once.
+const BUFFER: usize = 256 * 1024;
