@@ -9,6 +9,7 @@ const COLDSIGN: &[&[&str]] = &[
     &["import"],
     &["verify"],
     &["combine"],
+    &["public-key"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];
@@ -26,6 +27,7 @@ const SIGNER: &[&[&str]] = &[
     &["key", "public"],
     &["key", "check"],
     &["key", "passphrase"],
+    &["key", "uses"],
     &["key", "export"],
 ];
 

@@ -7,6 +7,7 @@ mod files;
 mod import;
 mod inspect;
 mod net;
+mod public_key;
 mod registry;
 mod station;
 mod trusted_root;
@@ -42,6 +43,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
         Command::Combine(args) => combine::run(args, console)?,
+        Command::PublicKey(args) => public_key::run(args, console)?,
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)
