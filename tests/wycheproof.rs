@@ -5,7 +5,6 @@
 //! 3. Files of other curves and sizes: the key is refused by its name.
 //!
 //! ECDH, encryption and RSA-PSS are not what coldsign does.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

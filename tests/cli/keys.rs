@@ -303,18 +303,14 @@ fn public_keys() {
         let file = format!("keys/{}", case["file"].as_str().unwrap());
         let pass = case["passphrase"].as_str().unwrap();
         let run = public(&file).env("COSIGN_PASSWORD", pass);
-        match case["public_key"].as_str() {
-            Some(expected) => {
-                let expected =
-                    fs::read_to_string(crate::support::fixture(format!("keys/{expected}"))).unwrap();
-                station.unchanged(run, 0).stdout(&expected).stderr("");
-                taken += 1;
-            }
-            None => {
-                let outcome = run.run();
-                assert!(matches!(outcome.code(), Some(41..=43)), "{file}\n{outcome}");
-                outcome.stdout("");
-            }
+        if let Some(expected) = case["public_key"].as_str() {
+            let expected = fs::read_to_string(crate::support::fixture(format!("keys/{expected}"))).unwrap();
+            station.unchanged(run, 0).stdout(&expected).stderr("");
+            taken += 1;
+        } else {
+            let outcome = run.run();
+            assert!(matches!(outcome.code(), Some(41..=43)), "{file}\n{outcome}");
+            outcome.stdout("");
         }
     }
     assert_eq!(taken, 15);

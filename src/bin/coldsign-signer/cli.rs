@@ -168,10 +168,10 @@ Example:
         /// The key's name
         name: String,
         /// Let it sign these too: image, attestation, blob, custom-payload
-        #[arg(long, value_name = "USE", hide_possible_values = true)]
+        #[arg(long, value_name = "USE", hide_possible_values = true, display_order = 0)]
         add: Vec<Purpose>,
         /// Let it sign these no more
-        #[arg(long, value_name = "USE", hide_possible_values = true)]
+        #[arg(long, value_name = "USE", hide_possible_values = true, display_order = 0)]
         remove: Vec<Purpose>,
         #[command(flatten)]
         passphrase: PassphraseSource,

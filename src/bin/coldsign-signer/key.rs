@@ -139,12 +139,13 @@ fn say_next(console: &mut dyn Console, name: &KeyName) -> Result<()> {
 
 /// What cosign does with a key of this kind, where that is of no use to cosign.
 fn say_cosign(console: &mut dyn Console, kind: KeyKind) -> Result<()> {
-    let refused = match kind {
-        KeyKind::P384 => "over SHA-384, which their\n         own verify refuses without a flag",
-        KeyKind::Ed25519 => "Ed25519ph, which their own\n         verify refuses",
+    let (signs, refuses) = match kind {
+        KeyKind::P384 => ("over SHA-384, which", "without a flag"),
+        KeyKind::Ed25519 => ("Ed25519ph, which", "whatever the flags"),
         KeyKind::P256 | KeyKind::P521 | KeyKind::Rsa { .. } => return Ok(()),
     };
-    console.say(&format!("warning: with this type of key cosign 2.6 and 3.1 sign {refused}"))
+    console.say(&format!("warning: with this type of key cosign 2.6 and 3.1 sign {signs}"))?;
+    console.say(&format!("         their own verify refuses {refuses}"))
 }
 
 /// The name given, else the file's name without its last extension.
