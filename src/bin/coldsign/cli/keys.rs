@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Print the public key of a private key file, as `cosign public-key`
+/// Print the public key of a key file, as `cosign public-key`
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The file is one of cosign's, PKCS#8 (plain or encrypted), SEC1 or PKCS#1, of

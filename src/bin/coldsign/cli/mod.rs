@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Unite several responses to one request
     Combine(Combine),
-    /// Print the public key of a private key file, as `cosign public-key`
+    /// Print the public key of a key file, as `cosign public-key`
     PublicKey(PublicKey),
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
