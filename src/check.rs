@@ -294,7 +294,7 @@ checks! {
         PassphraseTwice "PASSPHRASE-TWICE" Usage "the two passphrases differ",
             "A new passphrase is typed twice.";
         PassphraseSource "PASSPHRASE-SOURCE" Usage "no terminal to ask for a passphrase",
-            "Passphrases come from the terminal, --passphrase-file or --passphrase-fd.";
+            "Passphrases come from the terminal, --passphrase-file or --passphrase-fd; for `coldsign public-key` from `COSIGN_PASSWORD` too.";
         KeyBackup "KEY-BACKUP" Inconsistent "not the key of that name in the home",
             "A backup holds the same key as the home.";
         SelfTest "SELF-TEST" SelfTest "known answer came out wrong",

@@ -20,6 +20,7 @@ const COLDSIGN: &[&[&str]] = &[
     &["download"],
     &["download", "signature"],
     &["download", "attestation"],
+    &["public-key"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];
@@ -37,6 +38,7 @@ const SIGNER: &[&[&str]] = &[
     &["key", "public"],
     &["key", "check"],
     &["key", "passphrase"],
+    &["key", "uses"],
     &["key", "export"],
 ];
 

@@ -36,7 +36,12 @@ impl Seat {
     fn sign(station: &Station, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign-signer"));
         command.args(["sign", "request.tar", "--key", "release", "-o", "out.tar", "--allow-swap"]);
-        command.args(arguments).current_dir(station.path("")).env("COLDSIGN_HOME", "vault");
+        command.args(arguments).env("COLDSIGN_HOME", "vault");
+        Self::of(station, command)
+    }
+
+    fn of(station: &Station, mut command: Command) -> Self {
+        command.current_dir(station.path(""));
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -289,4 +294,33 @@ fn half_a_terminal_is_none() {
         "{shown}"
     );
     assert!(before == station.everything());
+}
+
+/// `coldsign public-key` asks for the passphrase of cosign's key, three times at most, and shows none of them.
+#[test]
+fn the_passphrase_of_a_foreign_key() {
+    let station = Station::new();
+    station.fixture("keys/by-cosign-3.1.1.key", "cosign.key");
+    let ask = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+        command.args(["public-key", "--key", "cosign.key"]).env_remove("COSIGN_PASSWORD");
+        Seat::of(&station, command)
+    };
+    let mut seat = ask();
+    seat.sees("Passphrase for cosign.key: ");
+    seat.types("hunter2\n");
+    seat.sees("wrong passphrase, 2 tries left\n");
+    seat.sees("Passphrase for cosign.key: ");
+    seat.types("pass\n");
+    let public =
+        String::from_utf8(std::fs::read(crate::support::fixture("keys/by-cosign-3.1.1.pub")).unwrap());
+    seat.sees(&public.unwrap());
+    assert!(!seat.ends(0).contains("hunter2"));
+    let mut seat = ask();
+    for _ in 0..3 {
+        seat.sees("Passphrase for cosign.key: ");
+        seat.types("hunter2\n");
+    }
+    seat.sees("error[KEY-PASSPHRASE-DAMAGED]: ");
+    assert!(!seat.ends(41).contains("hunter2"));
 }

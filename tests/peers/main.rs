@@ -3,13 +3,14 @@
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access`
-//! is how one gets in, `attest` is about attestations and signatures of files.
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `attest` is about
+//! attestations and signatures of files, `keys` are the types of keys.
 
 mod access;
 mod attest;
 mod documented;
 mod format;
+mod keys;
 mod neighbours;
 mod registries;
 #[path = "../support/mod.rs"]

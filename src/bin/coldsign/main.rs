@@ -12,6 +12,7 @@ mod image;
 mod import;
 mod inspect;
 mod net;
+mod public_key;
 mod registry;
 mod station;
 mod trusted_root;
@@ -56,6 +57,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Triangulate(args) => image::triangulate(args, console)?,
         Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
         Command::Download(DownloadWhat::Attestation(args)) => return download::attestation(args, console),
+        Command::PublicKey(args) => public_key::run(args, console)?,
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)
