@@ -29,6 +29,17 @@ pub fn read_no_link(path: &Path, limit: u64) -> Result<Vec<u8>> {
     read_with(path, limit, OFlags::NOFOLLOW)
 }
 
+/// Opens a regular file of any size to read it; waits for nothing. FILE-READ, FILE-NOT-REGULAR.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let file = match open(path, OFlags::empty()) {
+        Ok(file) => file,
+        Err(Errno::NXIO) => return Err(Error::new(Check::FileNotRegular, path.display())),
+        Err(error) => return Err(Error::new(Check::FileRead, path.display()).caused_by(error)),
+    };
+    check_file_not_regular(&file, path)?;
+    Ok(file)
+}
+
 /// A file that will be written whole or not at all.
 ///
 /// Its name is reserved by an empty `.NAME.partial` beside it, which is locked, and removed when this is dropped
@@ -97,8 +108,19 @@ impl Output {
 
     /// Writes all `chunks`, syncs, and gives the file its name; unless it replaces, OUT-EXISTS if something took the
     /// name meanwhile. Refused or failed, the folder is as it was.
-    pub fn write(mut self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
-        self.partial.fill(chunks)?;
+    pub fn write(self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        let path = self.partial.path.clone();
+        self.write_with(|out| {
+            for chunk in chunks {
+                out.write_all(chunk.as_ref()).map_err(|error| not_created(&path, error))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The same for what cannot be had at once: `fill` writes it piece by piece, and its refusal leaves no file.
+    pub fn write_with(mut self, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
+        self.partial.fill(fill)?;
         if self.replaces {
             self.partial.publish_over(&self.path)
         } else {
@@ -161,12 +183,10 @@ impl Partial {
         Ok(partial)
     }
 
-    fn fill(&mut self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+    fn fill(&mut self, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
         let mut writer = BufWriter::with_capacity(BUFFER, &self.file);
-        let run = || -> io::Result<()> {
-            for chunk in chunks {
-                writer.write_all(chunk.as_ref())?;
-            }
+        fill(&mut writer)?;
+        let mut run = || -> io::Result<()> {
             writer.flush()?;
             self.file.sync_all()?;
             // Whoever reads it back is to get it from the medium, not from memory; advice that is not taken does no harm.
@@ -174,11 +194,7 @@ impl Partial {
             let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
             Ok(())
         };
-        run().map_err(|error| {
-            Error::new(Check::FileWrite, self.path.display())
-                .detail("the output was not created")
-                .caused_by(error)
-        })
+        run().map_err(|error| not_created(&self.path, error))
     }
 
     /// Gives the partial its name without ever replacing a file.
@@ -271,6 +287,10 @@ fn check_left_over(path: &Path, target: &Path) -> Result<()> {
         Err(fs::TryLockError::WouldBlock) => Err(in_use(target)),
         _ => Ok(()),
     }
+}
+
+fn not_created(path: &Path, error: io::Error) -> Error {
+    Error::new(Check::FileWrite, path.display()).detail("the output was not created").caused_by(error)
 }
 
 fn out_exists(path: &Path) -> Error {

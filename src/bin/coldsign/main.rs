@@ -1,7 +1,9 @@
-//! The connected stations: export, inspect, import, verify.
+//! The connected stations: export, inspect, import, verify; and what stands beside an image.
 
+mod clean;
 mod cli;
 mod combine;
+mod copy;
 mod export;
 mod files;
 mod import;
@@ -9,6 +11,7 @@ mod inspect;
 mod net;
 mod registry;
 mod station;
+mod tree;
 mod trusted_root;
 mod verify;
 
@@ -42,6 +45,9 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
         Command::Combine(args) => combine::run(args, console)?,
+        Command::Tree(args) => return tree::run(args, console),
+        Command::Copy(args) => copy::run(args, console)?,
+        Command::Clean(args) => return clean::run(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)

@@ -1,5 +1,6 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
+mod carry;
 mod trip;
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -30,6 +32,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Unite several responses to one request
     Combine(Combine),
+    /// Show what stands beside an image: signatures and the like
+    Tree(Tree),
+    /// Copy an image with what stands beside it, byte for byte
+    Copy(Copy),
+    /// Delete what stands beside an image
+    Clean(Clean),
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
@@ -87,9 +95,10 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
     ("Several signers", &["combine"]),
+    ("What stands beside an image", &["tree", "copy", "clean"]),
     ("Stock cosign", &["trusted-root"]),
 ];
 
