@@ -1,12 +1,13 @@
 //! The stations at a registry: the tests' own one, which goes wrong on demand. Nothing here needs more than Rust.
 //!
-//! `verdicts` are the signatures of other programs and hands, served and judged; `faults` what registries do wrong,
+//! `carry` is what stands beside an image: seen, copied, taken away. `verdicts` are the signatures of other programs and hands, served and judged; `faults` what registries do wrong,
 //! `login` who gets to know a password; `manners` and `places` what a registry is asked when all is well, and where;
 //! `writers` several imports at once; `journal` an import that is killed at every request it makes, interrupted, run
 //! again; `screens` what import says.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod carry;
 mod faults;
 mod journal;
 mod login;

@@ -46,6 +46,10 @@ pub(crate) struct Manners {
     pub(crate) one_request: bool,
     /// Whether a manifest is taken before its blobs.
     pub(crate) lax: bool,
+    /// Whether a blob can be had from another repository.
+    pub(crate) mounts: bool,
+    /// Whether a manifest can be deleted by a tag, or only by its digest.
+    pub(crate) deletes_tags: bool,
     pub(crate) auth: Auth,
 }
 
@@ -73,6 +77,8 @@ impl Default for Manners {
             location: Location::RelativeWithQuery,
             one_request: true,
             lax: false,
+            mounts: true,
+            deletes_tags: true,
             auth: Auth::Open,
         }
     }
