@@ -9,6 +9,9 @@ const COLDSIGN: &[&[&str]] = &[
     &["import"],
     &["verify"],
     &["combine"],
+    &["tree"],
+    &["copy"],
+    &["clean"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];

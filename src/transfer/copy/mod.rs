@@ -145,8 +145,17 @@ fn at(source: &dyn Layers, error: Error) -> Error {
 
 /// A blob of a source, opened for each try.
 fn open<'a>(source: &'a dyn Layers, layer: &Descriptor) -> Result<Box<dyn Read + Send + 'a>> {
-    source.layer(layer).map_err(|error| at(source, error))?.ok_or_else(|| {
+    source
+        .layer(layer)
+        .and_then(|opened| check_layer_absent(opened, layer))
+        .map_err(|error| at(source, error))
+}
+
+/// LAYER-ABSENT: a blob that a manifest names is there.
+fn check_layer_absent<T>(opened: Option<T>, layer: &Descriptor) -> Result<T> {
+    let absent = || {
         let error = Error::new(Check::LayerAbsent, layer.digest);
-        at(source, error.detail(format!("{} bytes, {}", layer.size, layer.media_type)))
-    })
+        error.detail(format!("{} bytes, {}", layer.size, layer.media_type))
+    };
+    opened.ok_or_else(absent)
 }

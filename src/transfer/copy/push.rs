@@ -184,7 +184,7 @@ fn put_beside(
     }
 }
 
-/// DESTINATION-TAKEN: a bill of materials is one: another one is not written over.
+/// DESTINATION-TAKEN: there is one bill of materials; another one is not written over.
 fn check_sbom_taken(there: &Descriptor, manifest: &Planned, force: bool) -> Result<()> {
     if force {
         return Ok(());

@@ -156,19 +156,20 @@ impl<'a> Endpoints<'a> {
 
     /// DELETE of a manifest by tag or digest, whatever is answered.
     pub(super) fn delete(&self, target: &Target) -> Result<Answer> {
-        self.send(Scope::Delete, &request(Method::Delete, self.manifest_url(target)))
+        let answer = self.send(Scope::Delete, &request(Method::Delete, self.manifest_url(target)));
+        answer.map_err(
+            |error| if error.check() == Check::RegistryDenied { self.no_deletes(error) } else { error },
+        )
+    }
+
+    fn no_deletes(&self, error: Error) -> Error {
+        error.hint(format!("deletes are off at {}, or not for this login", self.repository.registry()))
     }
 
     /// What an answer to [`Self::delete`] means where it is no success.
     pub(super) fn not_deleted(&self, target: &Target, answer: &Answer) -> Error {
         let error = refused(answer, Method::Delete, &self.manifest_url(target));
-        match answer.status {
-            403 | 405 => error.hint(format!(
-                "deletes are off at {}, or not allowed to this login",
-                self.repository.registry()
-            )),
-            _ => error,
-        }
+        if answer.status == 405 { self.no_deletes(error) } else { error }
     }
 
     /// The tags of the repository, page by page; `None` where there are too many to look at.
