@@ -28,7 +28,7 @@ impl Plan {
             Some(platform) => for_platform(source, top, platform)?,
             None => top.clone(),
         };
-        let mut tree = Tree::new(source);
+        let mut tree = Tree { may_lack: !wanted.image, ..Tree::new(source) };
         check_evidence_depth(limits::INDEX_DEPTH, 0, &top)?;
         tree.walk(&top, limits::INDEX_DEPTH, &Role::Part)?;
         let mut order: Vec<usize> = (0..tree.found.len()).collect();
@@ -38,6 +38,7 @@ impl Plan {
             .iter()
             .filter_map(|place| tree.found.get(*place))
             .map(|found| found.descriptor.clone())
+            .chain(std::mem::take(&mut tree.lacking))
             .collect();
         let mut beside = Vec::new();
         let mut fault = None;
@@ -94,12 +95,16 @@ struct Tree<'a> {
     blobs: BTreeMap<Digest, Descriptor>,
     elsewhere: usize,
     size: u64,
+    /// Whether what an index names may be absent: where the image itself is not carried.
+    may_lack: bool,
+    lacking: Vec<Descriptor>,
 }
 
 impl<'a> Tree<'a> {
     fn new(source: &'a dyn Layers) -> Self {
         let (seen, found, blobs) = (HashSet::new(), Vec::new(), BTreeMap::new());
-        Self { source, seen, found, blobs, elsewhere: 0, size: 0 }
+        let (may_lack, lacking) = (false, Vec::new());
+        Self { source, seen, found, blobs, elsewhere: 0, size: 0, may_lack, lacking }
     }
 
     /// A manifest after what is below it, once.
@@ -108,7 +113,14 @@ impl<'a> Tree<'a> {
             return Ok(());
         }
         check_evidence_depth(depth, self.seen.len() - 1, descriptor)?;
-        let bytes = self.source.manifest(&descriptor.digest)?.ok_or_else(|| absent(descriptor))?;
+        let bytes = match self.source.manifest(&descriptor.digest)? {
+            Some(bytes) => bytes,
+            None if self.may_lack && depth < limits::INDEX_DEPTH => {
+                self.lacking.push(descriptor.clone());
+                return Ok(());
+            }
+            None => return Err(absent(descriptor)),
+        };
         let parts = Parts::read(&bytes, descriptor)?;
         for child in &parts.manifests {
             self.walk(&child.descriptor, depth.saturating_sub(1), &Role::Part)?;
