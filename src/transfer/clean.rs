@@ -99,7 +99,7 @@ fn check_clean_kind(attached: &Attached, subject: &Digest) -> Result<()> {
     }
     let name = attached.how.tag(subject).unwrap_or_else(|| attached.descriptor.digest.to_string());
     let kind = attached.parts.layers.first().map(|layer| layer.descriptor.media_type.as_str());
-    Err(Error::new(Check::CleanKind, name).detail(&attached.descriptor.digest).detail(format!(
+    Err(Error::new(Check::CleanKind, name).detail(attached.descriptor.digest).detail(format!(
         "it is {}",
         kind.or(attached.parts.kind()).unwrap_or(&attached.descriptor.media_type)
     )))
@@ -112,6 +112,6 @@ fn check_clean_left(attached: &Attached, subject: &Digest, left: &HashSet<(How, 
     }
     let name = attached.how.tag(subject).unwrap_or_else(|| format!("referrer of {subject}"));
     Err(Error::new(Check::CleanLeft, name)
-        .detail(&attached.descriptor.digest)
+        .detail(attached.descriptor.digest)
         .hint("somebody may have put it again; run the same command once more"))
 }

@@ -73,7 +73,7 @@ fn clean(
         if found.refused.is_empty() {
             console.say(&format!("nothing to delete beside {}", shown(&source.to_string())))?;
         }
-        return conclude(Cleaned::default(), &found.refused, console);
+        return conclude(&Cleaned::default(), &found.refused, console);
     }
     for attached in &found.going {
         named(attached, subject).iter().try_for_each(|line| console.say(line))?;
@@ -86,10 +86,10 @@ fn clean(
         }
     }
     let cleaned = found.remove(store, subject)?;
-    conclude(cleaned, &found.refused, console)
+    conclude(&cleaned, &found.refused, console)
 }
 
-fn conclude(cleaned: Cleaned, refused: &[Error], console: &mut dyn Console) -> Result<Exit> {
+fn conclude(cleaned: &Cleaned, refused: &[Error], console: &mut dyn Console) -> Result<Exit> {
     let mut exit = Exit::Done;
     for error in cleaned.failed.iter().chain(refused) {
         terminal::report(error).lines().try_for_each(|line| console.say(line))?;

@@ -74,7 +74,7 @@ fn head(node: &Node) -> String {
         }
         Some(parts) => format!("image, {}", counted(parts.layers.len(), "layer", "layers")),
     };
-    let platform = node.platform.as_ref().map(|platform| platform_text(platform));
+    let platform = node.platform.as_ref().map(platform_text);
     platform.map_or(what.clone(), |platform| format!("{platform}: {what}"))
 }
 
@@ -124,18 +124,18 @@ fn image_value(source: &Source, nodes: &[Node]) -> Value {
 }
 
 fn node_value(node: &Node) -> Value {
-    let mut value = json!({
+    let platform = node.platform.as_ref().map(
+        |[os, architecture, variant]| json!({"os": os, "architecture": architecture, "variant": variant}),
+    );
+    json!({
         "digest": node.descriptor.digest.to_string(),
         "mediaType": node.descriptor.media_type,
         "size": node.descriptor.size,
         "depth": node.depth,
         "there": node.parts.is_some(),
         "beside": node.beside.iter().map(|found| found_value(found, node)).collect::<Vec<_>>(),
-    });
-    if let Some([os, architecture, variant]) = &node.platform {
-        value["platform"] = json!({"os": os, "architecture": architecture, "variant": variant});
-    }
-    value
+        "platform": platform,
+    })
 }
 
 fn found_value(found: &Result<Attached>, node: &Node) -> Value {

@@ -57,7 +57,7 @@ impl Plan {
             tree = Tree::new(source);
         }
         for (attached, subject) in beside {
-            tree.attach(attached, &subject, &wanted.beside, limits::INDEX_DEPTH)?;
+            tree.attach(attached, &subject, limits::INDEX_DEPTH)?;
         }
         let blobs = tree.blobs.into_values().collect();
         Ok(Self { top, image: wanted.image, manifests: tree.found, blobs, elsewhere: tree.elsewhere })
@@ -129,7 +129,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What stands beside a manifest, what is below it, and what refers to it in turn.
-    fn attach(&mut self, found: Attached, subject: &Descriptor, ways: &[How], depth: usize) -> Result<()> {
+    fn attach(&mut self, found: Attached, subject: &Descriptor, depth: usize) -> Result<()> {
         let Attached { how, descriptor, bytes, parts } = found;
         let role = Role::Beside(how, subject.clone());
         if self.found.iter().any(|known| known.descriptor == descriptor && known.role == role) {
@@ -142,7 +142,7 @@ impl<'a> Tree<'a> {
         self.take(&descriptor, bytes, &parts, &role)?;
         if how == How::Referrer && depth > 1 {
             for next in Attached::find(self.source, How::Referrer, &descriptor.digest)? {
-                self.attach(next?, &descriptor, ways, depth - 1)?;
+                self.attach(next?, &descriptor, depth - 1)?;
             }
         }
         Ok(())

@@ -72,7 +72,7 @@ impl Plan {
     ) -> Result<()> {
         let work = |blob: &Descriptor| {
             let progress = |count| tally.add_bytes(count);
-            let blob = Blob { source, blob, stop: flow.stop, progress: &progress };
+            let blob = Blob { source, descriptor: blob, stop: flow.stop, progress: &progress };
             blob.put(to, ways.mount, tally)
         };
         let mut failed: Vec<Error> = Vec::new();
@@ -112,8 +112,10 @@ impl Plan {
                     How::Tag(kind) => put_beside(to, *kind, subject, manifest, ways.force),
                     How::Referrer => put_referrer(to, subject, manifest),
                 };
-                let merged =
-                    merged.map_err(|error| error.within(&how.tag(&subject.digest).unwrap_or_default()))?;
+                let merged = merged.map_err(|error| match how.tag(&subject.digest) {
+                    Some(tag) => error.within(tag),
+                    None => error,
+                })?;
                 match merged {
                     Stands::Already if round == 0 => done.there += 1,
                     Stands::Already => {}
@@ -217,15 +219,15 @@ impl Planned {
 /// A blob on its way.
 struct Blob<'a> {
     source: &'a dyn Layers,
-    blob: &'a Descriptor,
+    descriptor: &'a Descriptor,
     stop: &'a AtomicBool,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
 impl Content for Blob<'_> {
     fn open(&self) -> Result<Box<dyn Read + '_>> {
-        let inner = open(self.source, self.blob)?;
-        Ok(Box::new(Checked::new(inner, self.blob, self.stop, self.progress)?))
+        let inner = open(self.source, self.descriptor)?;
+        Ok(Box::new(Checked::new(inner, self.descriptor, self.stop, self.progress)?))
     }
 }
 
@@ -235,11 +237,11 @@ impl Blob<'_> {
         let mut tries = 0;
         loop {
             // Also after a try: its answer may be all that was lost.
-            if to.has_layer(self.blob)? {
+            if to.has_layer(self.descriptor)? {
                 Tally::add(if tries == 0 { &tally.there } else { &tally.sent });
                 return Ok(());
             }
-            let error = match to.put_layer(self.blob, self, mount) {
+            let error = match to.put_layer(self.descriptor, self, mount) {
                 Ok(Put::Sent) => {
                     Tally::add(&tally.sent);
                     return Ok(());
@@ -273,7 +275,7 @@ pub(super) fn pour(
     out: &mut dyn std::io::Write,
 ) -> Result<()> {
     let progress = |count| tally.add_bytes(count);
-    let blob = Blob { source, blob, stop, progress: &progress };
+    let blob = Blob { source, descriptor: blob, stop, progress: &progress };
     let mut content = blob.open()?;
     let mut buffer = vec![0; BUFFER];
     loop {

@@ -51,7 +51,7 @@ impl Failure {
         let reach = |why: &str| Error::new(Check::RegistryReach, at).detail(why);
         let (kind, error) = match error {
             ureq::Error::Timeout(timeout) => (Kind::Final, timed_out(timeout, at, bounds)),
-            ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+            ureq::Error::Io(error) if own_inside(&error) => {
                 (Kind::Final, own(error, at)) // of a body that was to be sent
             }
             ureq::Error::Io(error) => match tls_error(&error) {
@@ -82,6 +82,10 @@ impl Failure {
         };
         Self { error, kind }
     }
+}
+
+fn own_inside(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<Error>())
 }
 
 /// The error of ours inside an I/O error.

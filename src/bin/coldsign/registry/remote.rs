@@ -138,18 +138,17 @@ impl<'a> Remote<'a> {
     fn check_clean_tags(&self, from: &Endpoints<'_>, digest: &Digest, known: Option<&str>) -> Result<()> {
         let refuse = |why: String| Error::new(Check::CleanTags, digest).detail(why);
         let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
-        let tags = match tags.as_mut() {
-            Some(tags) => tags,
-            None => {
-                let all = from.tags()?.ok_or_else(|| {
-                    refuse(format!("{} has more than {} tags to look at", from.repository(), limits::TAGS))
-                })?;
-                let mut named = Vec::new();
-                for tag in all {
-                    named.extend(from.digest_of(&tag)?.map(|digest| (tag, digest)));
-                }
-                tags.insert(named)
+        let tags = if let Some(tags) = tags.as_mut() {
+            tags
+        } else {
+            let all = from.tags()?.ok_or_else(|| {
+                refuse(format!("{} has more than {} tags to look at", from.repository(), limits::TAGS))
+            })?;
+            let mut named = Vec::new();
+            for tag in all {
+                named.extend(from.digest_of(&tag)?.map(|digest| (tag, digest)));
             }
+            tags.insert(named)
         };
         match tags.iter().find(|(tag, named)| named == digest && Some(tag.as_str()) != known) {
             None => Ok(()),
@@ -320,16 +319,13 @@ impl Removal for Remote<'_> {
     /// lists the manifest by itself.
     fn remove(&self, attached: &Attached, subject: &Digest) -> Result<()> {
         let from = self.attached();
-        match attached.how.tag(subject) {
-            Some(tag) => self.remove_tag(from, tag, &attached.descriptor.digest),
-            None => {
-                if let Some(empty) = referrers::unlist(self.registries, from, subject, &attached.descriptor)?
-                {
-                    self.remove_tag(from, coldsign::transfer::referrers::tag(subject), &empty)?;
-                }
-                self.remove_digest(from, &attached.descriptor.digest, None)
-            }
+        if let Some(tag) = attached.how.tag(subject) {
+            return self.remove_tag(from, tag, &attached.descriptor.digest);
         }
+        if let Some(empty) = referrers::unlist(self.registries, from, subject, &attached.descriptor)? {
+            self.remove_tag(from, coldsign::transfer::referrers::tag(subject), &empty)?;
+        }
+        self.remove_digest(from, &attached.descriptor.digest, None)
     }
 
     fn finish_removal(&self) -> Result<()> {
