@@ -248,3 +248,17 @@ const BLOCK: usize = 512;
 const BLOBS: &str = "blobs/sha256/";
 const INDEX: &str = "index.json";
 const LAYOUT: &str = "oci-layout";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies have layers that octal digits cannot count; requests and responses never do.
+    #[test]
+    fn sizes_beyond_octal_digits() {
+        for size in [0, 4, (8 << 30) - 1, 8 << 30, 1 << 40] {
+            let block = header("blobs/sha256/x", size);
+            assert_eq!(tar::Header::from_byte_slice(&block).entry_size().unwrap(), size);
+        }
+    }
+}

@@ -343,6 +343,28 @@ mod tests {
     }
 
     #[test]
+    fn two_manifests_become_one() {
+        let of = |layers: &[Layer]| signature::render(layers).manifest.to_vec();
+        let (a, b) = (layer(b"p", b"a"), layer(b"p", b"b"));
+        let (first, second, both) = (of(std::slice::from_ref(&a)), of(std::slice::from_ref(&b)), of(&[a, b]));
+        let united =
+            |standing: &[u8], incoming: &[u8]| unite((OCI_MANIFEST, standing), (OCI_MANIFEST, incoming));
+        assert!(matches!(united(&both, &first).unwrap(), United::Standing));
+        assert!(matches!(united(&first, &first).unwrap(), United::Standing));
+        // All that stands there comes along: it is put as it is.
+        assert!(matches!(united(&first, &both).unwrap(), United::Incoming));
+        let United::Merged(merged) = united(&first, &second).unwrap() else { panic!("both are needed") };
+        assert_eq!(merged.manifest, both, "appending gives the bytes that cosign would");
+        assert_eq!(merged.config, signature::render_config([Digest::of(b"p"), Digest::of(b"p")].into_iter()));
+        // A word that the other one lacks is a reason to keep what stands there.
+        let own = String::from_utf8(first.clone()).unwrap().replacen('{', "{\"x-own\":[1.50],", 1);
+        let United::Merged(kept) = united(own.as_bytes(), &both).unwrap() else { panic!("x-own is lost") };
+        assert!(kept.manifest.starts_with(b"{\"x-own\":[1.50],"));
+        assert_eq!(united(b"{}", &both).unwrap_err().check(), Check::DestinationBroken);
+        assert_eq!(united(&both, b"{}").unwrap_err().check(), Check::SigManifestKind);
+    }
+
+    #[test]
     fn nothing_is_lost_and_a_second_time_changes_nothing() {
         let ours = [layer(b"p", b"s1"), layer(b"p", b"s2")];
         let (first, beside_first) = merged(None, &ours[..1]);

@@ -248,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_goes_and_every_other_word_stays() {
+        let (ours, theirs) = (referrer(b"one"), referrer(b"two"));
+        let one = merge(None, &subject().digest, &put(&ours)).unwrap().unwrap();
+        let both = add(&one, &theirs).unwrap().unwrap();
+        let without = |index: &[u8], referrer: &[u8]| {
+            let standing = Descriptor::of(OCI_INDEX, index);
+            without(&standing, index, &subject().digest, &Digest::of(referrer)).unwrap()
+        };
+        assert_eq!(without(&both, &theirs), Left::Index(one.clone()));
+        assert_eq!(without(&one, &theirs), Left::Same);
+        assert_eq!(without(&one, &ours), Left::Empty);
+        let spoken = String::from_utf8(one).unwrap().replacen('{', "{\"annotations\":{\"a\": \"b\"},", 1);
+        let Left::Index(left) = without(spoken.as_bytes(), &ours) else { panic!("a word is lost") };
+        let left = String::from_utf8(left).unwrap();
+        assert!(left.contains("{\"a\": \"b\"}") && left.ends_with("\"manifests\":[]}"), "{left}");
+    }
+
+    #[test]
     fn the_first_one_makes_the_index() {
         let manifest = referrer(b"one");
         let index = merge(None, &subject().digest, &put(&manifest)).unwrap().unwrap();
