@@ -125,7 +125,7 @@ fn clean_asks_first() {
     };
     for no in ["\n", "n\n", "Nope\n"] {
         let mut person = clean();
-        assert!(person.sees(question).contains("would go: .sig, 1 layer, tag\n  sha256-77a2a96a684ef9060"));
+        assert!(person.sees(question).contains("would go: .sig, 2 layers, tag\n  sha256-77a2a96a684ef9060"));
         person.types(no);
         assert!(person.ends(34).contains("error[OPERATOR-REFUSED]: "));
         assert_eq!(sandbox.everything(), before);

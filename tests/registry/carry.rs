@@ -150,6 +150,30 @@ fn a_connection_that_is_lost_once_costs_a_try() {
     }
 }
 
+/// Ctrl-C ends a layer that is under way, and nothing names what was sent.
+#[test]
+fn interrupted_in_a_layer() {
+    let trip = Trip::unsigned(Registry::with(Manners { mounts: false, ..Manners::default() }), 0);
+    let seed = "a layer ".repeat(300);
+    let image = trip.registry.image("slow", "1", &seed);
+    let layer = trip.registry.blob("slow", seed.as_bytes());
+    let (from, to) = (trip.registry.at("slow:1"), trip.registry.at("mirror/app:1"));
+    let layer = format!("/v2/slow/blobs/{layer}");
+    trip.registry.on("GET", &layer, 1.., Fault::Dripping);
+    let running = trip.station.coldsign().args(["copy", &from, &to]).start();
+    while !trip.registry.asked().iter().any(|asked| asked.path() == layer) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    rustix::process::kill_process(running.pid(), rustix::process::Signal::INT).unwrap();
+    let outcome = running.finish();
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    outcome.error("INTERRUPTED").says("no manifest was put").stdout("");
+    let held = trip.registry.held("mirror/app");
+    assert!(held.manifests.is_empty() && held.tags.is_empty(), "{held:?}");
+    trip.registry.well();
+    trip.station.coldsign().args(["copy", &from, &to]).expect(0).stdout(&format!("{image}\n"));
+}
+
 /// A registry that stores whatever it is sent gets no whole upload of a wrong digest.
 #[test]
 fn a_lax_registry_gets_no_wrong_bytes() {
