@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::registry::{Asked, Fault, Manners, OCI_INDEX, OCI_MANIFEST, Registry, signature_tag};
+use crate::registry::{Asked, Deletes, Fault, Manners, OCI_INDEX, OCI_MANIFEST, Registry, signature_tag};
 use crate::support::{Outcome, Run};
 use crate::trip::{Trip, release, second, together};
 
@@ -301,8 +301,8 @@ fn clean_takes_signatures_and_nothing_else() {
     for manners in [
         Manners::default(),
         without_referrers(),
-        Manners { deletes_tags: false, ..Manners::default() },
-        Manners { deletes_tags: false, ..without_referrers() },
+        Manners { deletes: Deletes::DigestsOnly, ..Manners::default() },
+        Manners { deletes: Deletes::DigestsOnly, ..without_referrers() },
     ] {
         let trip = whole(manners, "both");
         let image = trip.registry.held("app0").tags["1"].clone();
@@ -324,7 +324,7 @@ fn clean_takes_signatures_and_nothing_else() {
 
 #[test]
 fn what_only_lies_there_stays() {
-    let trip = whole(Manners { deletes_tags: false, ..without_referrers() }, "sig");
+    let trip = whole(Manners { deletes: Deletes::DigestsOnly, ..without_referrers() }, "sig");
     let digest = trip.images[0].clone();
     let clean = || trip.station.coldsign().args(["clean", "--force", &trip.name(0)]);
     // Another tag names the signatures.

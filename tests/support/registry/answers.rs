@@ -6,7 +6,8 @@ use coldsign::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Auth, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, READER, Reply, State, TOKEN, USER, form,
+    Asked, Auth, Deletes, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, READER, Reply, State, TOKEN, USER,
+    form,
 };
 
 impl Inner {
@@ -38,7 +39,7 @@ impl Inner {
                 let gone = if rest.contains(':') {
                     held.tags.retain(|_, named| named != rest);
                     held.manifests.remove(rest).is_some()
-                } else if !self.manners.deletes_tags {
+                } else if self.manners.deletes == Deletes::DigestsOnly {
                     return Reply::error(400, "UNSUPPORTED", "digests only");
                 } else {
                     held.tags.remove(rest).is_some()

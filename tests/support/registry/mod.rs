@@ -48,9 +48,15 @@ pub(crate) struct Manners {
     pub(crate) lax: bool,
     /// Whether a blob can be had from another repository.
     pub(crate) mounts: bool,
-    /// Whether a manifest can be deleted by a tag, or only by its digest.
-    pub(crate) deletes_tags: bool,
+    pub(crate) deletes: Deletes,
     pub(crate) auth: Auth,
+}
+
+/// What a manifest can be deleted by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    TagsToo,
+    DigestsOnly,
 }
 
 /// How the address of an upload is spelled.
@@ -78,7 +84,7 @@ impl Default for Manners {
             one_request: true,
             lax: false,
             mounts: true,
-            deletes_tags: true,
+            deletes: Deletes::TagsToo,
             auth: Auth::Open,
         }
     }
