@@ -233,6 +233,10 @@ checks! {
             "A pipe or compressed archive gives at most 256 GiB, of it 512 MiB in blobs of 4 MiB or less; an archive has at most 1,000,000 members.";
         SourceAbsent "SOURCE-ABSENT" Archive "manifest, config or payload is not there",
             "Manifests and configs of an image are where the image is.";
+        LayerAbsent "LAYER-ABSENT" Archive "layer or config is not there",
+            "Every blob that a manifest names is where the manifest is, when it is copied.";
+        LayerDigest "LAYER-DIGEST" Inconsistent "blob is not what its descriptor says",
+            "Every blob that is copied has the size and the digest of its descriptor; nothing has its name before.";
         ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
             "A docker save file has a layout inside (Docker 25 and later).";
         TagChanged "TAG-CHANGED" Changed "tag moved during the export",
@@ -363,6 +367,16 @@ checks! {
             "Where a registry has no referrers API, the index that is written under tag `sha256-<hex>` has at most 1,000 entries and 4 MiB.";
         PushLost "PUSH-LOST" Partial "what was pushed does not stay",
             "After a settle time, in at most eight rounds, every signature that was pushed is read back and verifies.";
+        DestinationTaken "DESTINATION-TAKEN" NotAllowed "destination holds something else",
+            "The name that a copy gets is free or names it already, and another SBOM is not replaced, unless --force.";
+        DestinationName "DESTINATION-NAME" Usage "name that signatures or referrers are found by",
+            "No image is named `sha256-<hex>`, alone or with .sig, .att or .sbom.";
+        CleanKind "CLEAN-KIND" NotAllowed "not deleted: no signature, attestation, SBOM or bundle",
+            "A manifest is deleted only if its own types say what it is, whatever tag it has.";
+        CleanTags "CLEAN-TAGS" NotAllowed "not deleted: another tag names it as well",
+            "Where a registry deletes by digest alone, nothing is deleted that another tag names.";
+        CleanLeft "CLEAN-LEFT" Partial "what was deleted is still there",
+            "What was deleted is not found any more.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }

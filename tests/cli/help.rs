@@ -21,6 +21,9 @@ const COLDSIGN: &[&[&str]] = &[
     &["download", "signature"],
     &["download", "attestation"],
     &["public-key"],
+    &["tree"],
+    &["copy"],
+    &["clean"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];

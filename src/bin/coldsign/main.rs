@@ -1,8 +1,10 @@
 //! The connected stations: export, inspect, import, verify; what other tools make, and what stands beside images.
 
 mod attach;
+mod clean;
 mod cli;
 mod combine;
+mod copy;
 mod download;
 mod export;
 mod extract;
@@ -15,6 +17,7 @@ mod net;
 mod public_key;
 mod registry;
 mod station;
+mod tree;
 mod trusted_root;
 mod verify;
 
@@ -58,6 +61,9 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
         Command::Download(DownloadWhat::Attestation(args)) => return download::attestation(args, console),
         Command::PublicKey(args) => public_key::run(args, console)?,
+        Command::Tree(args) => return tree::run(args, console),
+        Command::Copy(args) => copy::run(args, console)?,
+        Command::Clean(args) => return clean::run(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)
