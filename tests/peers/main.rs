@@ -3,10 +3,12 @@
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in.
+//! through real registries, `neighbours` has others sign beside us there, `elsewhere` is what other tools sign and what
+//! they take of ours, `access` is how one gets in.
 
 mod access;
 mod documented;
+mod elsewhere;
 mod format;
 mod neighbours;
 mod registries;
