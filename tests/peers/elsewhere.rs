@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::documented::blocks;
 use crate::registries::{SINGLE, import};
 use crate::support::{Outcome, Sandbox};
-use crate::documented::blocks;
 use crate::tools::{COSIGNS, Kind, Registry, all_there, cosign_verify, find, tool};
 use crate::written::{approve, export, key};
 
