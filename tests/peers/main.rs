@@ -1,15 +1,17 @@
 //! What real tools say of our files: cosign 2.6 and 3.1 verify them, skopeo and oras read them and push out of them,
 //! podman's policy takes them.
 //!
-//! `carried` is what is copied, saved and loaded, in both directions. `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
+//! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `attest` is about
-//! attestations and signatures of files, `keys` are the types of keys.
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in. `elsewhere` is
+//! what other tools sign and what they take of ours, `carried` what is copied, saved and loaded, `attest` attestations
+//! and signatures of files, `keys` the types of keys.
 
 mod access;
 mod attest;
 mod carried;
 mod documented;
+mod elsewhere;
 mod format;
 mod keys;
 mod neighbours;
