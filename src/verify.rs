@@ -144,11 +144,41 @@ impl Valid {
 pub struct Verdict {
     /// Its form.
     pub form: Form,
+    /// Which key given made it, whatever else is wrong with it; `None` where none is known to have.
+    pub signed: Option<Signed>,
     /// Valid, or the first check that it failed.
     pub outcome: Result<Valid>,
 }
 
+/// A signature that a key given verifies.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed {
+    /// The id of the key.
+    pub key_id: Digest,
+    /// What is known of its log entry.
+    pub log: LogStatus,
+}
+
 impl Verdict {
+    /// What failed before a key was known to have made it.
+    #[must_use]
+    pub fn failed(form: Form, error: Error) -> Self {
+        Self { form, signed: None, outcome: Err(error) }
+    }
+
+    /// What a key signs, and what was demanded of it.
+    fn of(form: Form, signed: Signed, claims: Result<Claims>) -> Self {
+        let Signed { key_id, log } = signed;
+        Self { form, signed: Some(signed), outcome: claims.map(|claims| Valid { form, key_id, log, claims }) }
+    }
+
+    /// How many checks it passed, for comparing it with others: that of an annotation comes after that of a key. `None`
+    /// where it is valid or could not be read.
+    #[must_use]
+    pub fn came(&self) -> Option<usize> {
+        self.outcome.as_ref().err().and_then(|error| rank(error.check()))
+    }
+
     /// Why it, or what may hold it, could not be read: nothing is said then of what it signs.
     #[must_use]
     pub fn unread(&self) -> Option<&Error> {
@@ -198,9 +228,9 @@ impl Verifier {
         }
         Ok(layers
             .iter()
-            .map(|layer| Verdict {
-                form: Form::Sig,
-                outcome: self.judge_layer(layer, found, subject, demand),
+            .map(|layer| {
+                self.judge_layer(layer, found, subject, demand)
+                    .unwrap_or_else(|error| Verdict::failed(Form::Sig, error))
             })
             .collect())
     }
@@ -208,7 +238,8 @@ impl Verifier {
     /// Judges one bundle over `subject`; `media_type` is that of the layer that holds it.
     #[must_use]
     pub fn judge_bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Verdict {
-        Verdict { form: Form::Bundle, outcome: self.bundle(bytes, media_type, subject, demand) }
+        self.bundle(bytes, media_type, subject, demand)
+            .unwrap_or_else(|error| Verdict::failed(Form::Bundle, error))
     }
 
     fn judge_layer(
@@ -217,18 +248,15 @@ impl Verifier {
         found: &FoundSig<'_>,
         subject: &Digest,
         demand: &Demand,
-    ) -> Result<Valid> {
+    ) -> Result<Verdict> {
         let SigLayer { descriptor, signature, log } = SigLayer::read(layer)?;
         // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
         let bytes = (found.payload)(&descriptor)?;
         check_sig_layer_size(&bytes, &descriptor)?;
         let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
-        if demand.claims {
-            let payload = Payload::parse(&bytes)?;
-            check_payload_digest(&payload, subject)?;
-            check_payload_annotations(payload.optional(), &demand.annotations)?;
-        }
-        Ok(Valid { form: Form::Sig, key_id: key.id(), log, claims: Claims::Payload(bytes) })
+        let claims = if demand.claims { check_payload(&bytes, subject, demand) } else { Ok(()) };
+        let signed = Signed { key_id: key.id(), log };
+        Ok(Verdict::of(Form::Sig, signed, claims.map(|()| Claims::Payload(bytes))))
     }
 
     /// SIG-KEY: the signature verifies with a key given.
@@ -241,21 +269,32 @@ impl Verifier {
         self.key_of(keys, message, signature).ok_or_else(|| Error::new(Check::SigKey, ""))
     }
 
-    fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Valid> {
+    fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Verdict> {
         let bundle = Envelope::read(bytes, media_type)?;
         check_bundle_log(&bundle)?;
         let message = envelope::pae(statement::MEDIA_TYPE, &bundle.statement);
         let key = self.check_sig_key(&demand.keys, &message, &bundle.signature)?;
-        let statement = Statement::parse(&bundle.statement)?;
-        let annotations =
-            statement.annotations_of(subject).ok_or_else(|| Error::new(Check::BundleSubject, ""))?;
-        check_bundle_predicate(&statement)?;
-        if demand.claims {
-            check_payload_annotations(annotations, &demand.annotations)?;
-        }
-        let claims = Claims::Statement(bundle.statement.into());
-        Ok(Valid { form: Form::Bundle, key_id: key.id(), log: LogStatus::Absent, claims })
+        let claims = check_statement(&bundle.statement, subject, demand);
+        let signed = Signed { key_id: key.id(), log: LogStatus::Absent };
+        Ok(Verdict::of(Form::Bundle, signed, claims.map(|()| Claims::Statement(bundle.statement.into()))))
     }
+}
+
+/// What a payload that was signed claims: this image, and the annotations demanded.
+fn check_payload(bytes: &[u8], subject: &Digest, demand: &Demand) -> Result<()> {
+    let payload = Payload::parse(bytes)?;
+    check_payload_digest(&payload, subject)?;
+    check_payload_annotations(payload.optional(), &demand.annotations)
+}
+
+/// What a statement that was signed claims. Whose digest it is, and that it is no attestation, is part of what a bundle
+/// means: without the claims only annotations go unchecked, as in cosign.
+fn check_statement(bytes: &[u8], subject: &Digest, demand: &Demand) -> Result<()> {
+    let statement = Statement::parse(bytes)?;
+    let annotations =
+        statement.annotations_of(subject).ok_or_else(|| Error::new(Check::BundleSubject, ""))?;
+    check_bundle_predicate(&statement)?;
+    if demand.claims { check_payload_annotations(annotations, &demand.annotations) } else { Ok(()) }
 }
 
 /// The valid signatures of an image. An error says why there are none (SIG-ABSENT, or the most telling failure), or
@@ -440,27 +479,41 @@ fn check_payload_digest(payload: &Payload, subject: &Digest) -> Result<()> {
     Err(Error::new(Check::PayloadDigest, payload.digest()))
 }
 
-/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal.
+/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal; others may be there as well. The message
+/// names every pair that is not.
 fn check_payload_annotations(found: &[(String, Value)], wanted: &BTreeMap<String, String>) -> Result<()> {
-    for (key, value) in wanted {
+    let mut failing = wanted.iter().filter_map(|(key, value)| {
         let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         match there {
-            Some(Value::String(text)) if text == value => {}
-            Some(other) => {
-                // As much as a screen takes of it: reports hold every row.
-                let signed = other.as_str().map_or_else(
-                    || "what is no string".to_owned(),
-                    |text| text.chars().take(2 * limits::SHOWN).collect(),
-                );
-                return Err(Error::new(Check::PayloadAnnotations, key)
-                    .detail(format!("wanted {value}"))
-                    .detail(format!("signed {signed}")));
-            }
-            None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
+            Some(Value::String(text)) if text == value => None,
+            other => Some((key, value, other)),
         }
+    });
+    let first: Vec<_> = failing.by_ref().take(ANNOTATIONS_TOLD).collect();
+    if first.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let keys: Vec<&str> = first.iter().map(|(key, ..)| key.as_str()).collect();
+    let error = Error::new(Check::PayloadAnnotations, keys.join(", "));
+    let error = first.iter().fold(error, |error, (key, value, there)| {
+        let signed = match there {
+            // As much as a screen takes of it: reports hold every row.
+            Some(Value::String(text)) => {
+                format!("{key}={}", text.chars().take(2 * limits::SHOWN).collect::<String>())
+            }
+            Some(_) => format!("{key}, which is no string"),
+            None => format!("without {key}"),
+        };
+        error.detail(format!("wanted {key}={value}")).detail(format!("signed {signed}"))
+    });
+    Err(match failing.count() {
+        0 => error,
+        more => error.detail(format!("and {more} more")),
+    })
 }
+
+/// Pairs that a message names one by one.
+const ANNOTATIONS_TOLD: usize = 8;
 
 /// BUNDLE-LOG: log entries and timestamps count only when they are checked.
 fn check_bundle_log(bundle: &Envelope) -> Result<()> {
@@ -557,6 +610,7 @@ mod tests {
     fn outcome(verdicts: &[Result<u8, Check>], threshold: usize) -> Result<usize, Check> {
         let verdict = |verdict: &Result<u8, Check>| Verdict {
             form: Form::Sig,
+            signed: None,
             outcome: verdict.map_err(|check| Error::new(check, "")).map(|key| Valid {
                 form: Form::Sig,
                 key_id: Digest::of(&[key]),
@@ -601,7 +655,7 @@ mod tests {
     #[test]
     fn every_refusal_of_the_registry_is_something_unread() {
         for check in Check::ALL {
-            let verdict = Verdict { form: Form::Bundle, outcome: Err(Error::new(*check, "")) };
+            let verdict = Verdict::failed(Form::Bundle, Error::new(*check, ""));
             match check.hop() {
                 "registry" => assert!(verdict.unread().is_some(), "{check}"),
                 "verify" => assert_eq!(verdict.unread().is_some(), *check == Check::SigTag, "{check}"),

@@ -36,7 +36,7 @@ pub fn judge(
     let patience = Patience::default();
     let store = &Patient { store, patience: &patience };
     let mut verdicts = Vec::new();
-    let failed = |form, error| vec![Verdict { form, outcome: Err(error) }];
+    let failed = |form, error| vec![Verdict::failed(form, error)];
     match store.ask(|store| store.signatures(subject)) {
         Ok(found) => {
             for descriptor in found {

@@ -8,6 +8,8 @@ mod import;
 mod inspect;
 mod net;
 mod registry;
+mod report;
+mod row;
 mod station;
 mod trusted_root;
 mod verify;
@@ -18,7 +20,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, Terminal};
 
-use cli::{Cli, Command, TrustedRoot};
+use cli::{Cli, Command, Report, TrustedRoot};
 
 fn main() -> ExitCode {
     let mut console = Terminal;
@@ -41,6 +43,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, console)?,
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
+        Command::Report(Report::Merge(args)) => return report::merge(args, console),
         Command::Combine(args) => combine::run(args, console)?,
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }

@@ -1,5 +1,6 @@
 //! The command line of the connected stations: definitions only. Man pages and completions come from here too.
 
+mod report;
 mod trip;
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use report::{Merge, Report};
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -28,6 +30,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Verify signatures as `cosign verify --key` does
     Verify(Verify),
+    /// Unite the reports of several jobs, write them as other kinds
+    #[command(subcommand, subcommand_required = true)]
+    Report(Report),
     /// Unite several responses to one request
     Combine(Combine),
     /// Make the trusted root that stock cosign asks for
@@ -87,8 +92,9 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
+    ("Several jobs", &["report"]),
     ("Several signers", &["combine"]),
     ("Stock cosign", &["trusted-root"]),
 ];
