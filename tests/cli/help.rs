@@ -8,6 +8,8 @@ const COLDSIGN: &[&[&str]] = &[
     &["inspect"],
     &["import"],
     &["verify"],
+    &["report"],
+    &["report", "merge"],
     &["combine"],
     &["trusted-root"],
     &["trusted-root", "create"],

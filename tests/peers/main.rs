@@ -3,9 +3,11 @@
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in.
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `annotations` what
+//! each makes of `-a`.
 
 mod access;
+mod annotations;
 mod documented;
 mod format;
 mod neighbours;
