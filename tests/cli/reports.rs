@@ -283,9 +283,11 @@ fn junit() {
             "oci:layout:v1@sha256:b6d68273372c (3)",
         ]
     );
+    // What a name of a layout begins behind: the path alone.
+    let path = escaped.split_once("://").unwrap().0;
     assert_eq!(
         of("testcase", "classname"),
-        ["oci:layout", "oci:single", escaped, "oci:layout", "oci:layout", "oci:layout", "oci:layout"]
+        ["oci:layout", "oci:single", path, "oci:layout", "oci:layout", "oci:layout", "oci:layout"]
     );
     let text = |place: usize| {
         let case = found.iter().filter(|element| element.within == "testcase").nth(place).unwrap();
@@ -374,7 +376,7 @@ fn sarif() {
     assert!(!uri(1).as_str().unwrap().contains([':', '<', '"', '{']), "{failed}");
     assert_eq!(failed["runs"][0]["invocations"][0]["executionSuccessful"], false);
     // Of one shard: a category of its own.
-    verify(&station, &["--from", "images.txt", "--shard", "2/3", "--report", "sarif:s.sarif"], 11);
+    verify(&station, &["--from", "images.txt", "--shard", "2/3", "--report", "sarif:s.sarif"], 1);
     let shard = read(&station, "s.sarif");
     check_sarif(&shard).unwrap();
     assert_eq!(shard["runs"][0]["automationDetails"]["id"], "coldsign-verify/shard-2-of-3/");
@@ -445,7 +447,7 @@ fn shards_make_one_whole() {
             "FAIL  oci:single:v1                          [SIG-ABSENT] no signatures found\n\
              FAIL  oci:a]]>&amp;<b>\"'\\u{1b}\\u{202e}[[ATTACHMENT|x]](http://evil){0}/x:1 [FILE-READ] cannot read\n\
              FAIL  oci:layout:v9                          [SIG-TAG] image tag not found\n\
-             FAIL  oci:layout:v1           [PAYLOAD-ANNOTATIONS] missing or different annotation\n\
+             FAIL  oci:layout:v1        [PAYLOAD-ANNOTATIONS] missing or different annotation\n\
              7 images, 7 results: 3 ok, 4 failed\n",
         );
         for kind in ["json", "junit", "sarif"] {
@@ -515,7 +517,7 @@ fn merge_refuses() {
         let report = format!("json:{name}.json");
         let run = station.coldsign().arg("verify").args(arguments).args(["--report", &report]);
         let end = run.run();
-        assert!(matches!(end.code(), Some(0 | 10..=12 | 38)), "{end}");
+        assert!(matches!(end.code(), Some(0 | 1 | 10..=12 | 38)), "{end}");
     };
     let (key, from) = (["--key", "release.pub"], ["--from", "images.txt"]);
     let with = |more: &[&'static str]| [&key[..], &from, more].concat();

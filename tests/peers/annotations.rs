@@ -3,7 +3,7 @@
 //! cosign 2.6 does not compare annotations in bundles and prints that it did: a wrong one exits 0. cosign 3.1 compares
 //! them. Neither is asked to change: what is recorded here is why a verdict of ours may differ.
 
-use crate::registries::{SINGLE, push};
+use crate::registries::SINGLE;
 use crate::support::{Outcome, Sandbox};
 use crate::tools::{COSIGNS, Kind, Registry, all_there, cosign_verify, tool};
 
@@ -12,7 +12,9 @@ const VERIFIED: &str = "  - The specified annotations were verified.";
 /// An image that cosign 3 signed with `foo=bar` and `baz=bat`, as `.sig` or as a bundle; its name at the registry.
 fn signed(sandbox: &Sandbox, registry: &Registry, bundle: bool) -> String {
     let name = format!("{}/{}", registry.address(), if bundle { "bundle" } else { "sig" });
-    push(sandbox, "single", &name);
+    let push = ["cp", "--from-oci-layout", "--to-plain-http", "single:v1"];
+    sandbox.fixture("format/single", "single");
+    tool(sandbox, "oras").args(push).arg(format!("{name}:1.4")).expect(0);
     let form: &[&str] = if bundle { &[] } else { &["--new-bundle-format=false"] };
     tool(sandbox, "cosign3")
         .args(["sign", "--key", "cosign3.key", "--use-signing-config=false", "--tlog-upload=false", "-y"])
@@ -41,7 +43,7 @@ fn verify(sandbox: &Sandbox, image: &str, pairs: &[&str]) -> (Vec<Option<i32>>, 
 
 #[test]
 fn a_pair_that_is_missing_or_different() {
-    if !all_there(&["cosign2", "cosign3", "skopeo", "crane", "olareg"]) {
+    if !all_there(&["cosign2", "cosign3", "oras", "olareg"]) {
         return;
     }
     let sandbox = Sandbox::new();
@@ -71,7 +73,7 @@ fn a_pair_that_is_missing_or_different() {
 /// Without the claims the digest in a bundle is still compared, by cosign and by us; in a `.sig` by nobody.
 #[test]
 fn without_claims() {
-    if !all_there(&["cosign2", "cosign3", "skopeo", "crane", "olareg"]) {
+    if !all_there(&["cosign2", "cosign3", "oras", "olareg"]) {
         return;
     }
     let sandbox = Sandbox::new();

@@ -20,7 +20,8 @@ pub(crate) fn run(asked: &Merge, console: &mut dyn Console) -> Result<Exit> {
     let files = Files::open(&asked.reports, console)?;
     let mut parts = Vec::new();
     for path in &asked.files {
-        let part = Part::read(path).map_err(|error| error.within(path.display()))?;
+        let bytes = files::read(path, limits::REPORT_FILE)?;
+        let part = Part::of(path, &bytes).map_err(|error| error.within(path.display()))?;
         if let Some(first) = parts.first() {
             part.check_same(first).map_err(|error| error.within(path.display()))?;
         }
@@ -73,10 +74,9 @@ struct Part {
 
 impl Part {
     /// REPORT-KIND, JSON-SYNTAX, DOCUMENT-VERSION, REPORT-MEMBER, REPORT-ENTRIES.
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path, limits::REPORT_FILE)?;
-        check_report_kind(&bytes)?;
-        let part = Self { path: path.to_owned(), document: check_report_member(&bytes)? };
+    fn of(path: &Path, bytes: &[u8]) -> Result<Self> {
+        check_report_kind(bytes)?;
+        let part = Self { path: path.to_owned(), document: check_report_member(bytes)? };
         part.check_report_entries()?;
         Ok(part)
     }
