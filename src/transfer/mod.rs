@@ -15,5 +15,6 @@ pub mod merge;
 pub mod places;
 pub mod push;
 pub mod referrers;
+pub mod shard;
 pub mod source;
 pub mod store;

@@ -43,7 +43,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, console)?,
         Command::Import(args) => return import::run(args, console),
         Command::Verify(args) => return verify::run(args, console),
-        Command::Report(Report::Merge(args)) => return report::merge(args, console),
+        Command::Report(Report::Merge(args)) => return report::merge(&args.files, &args.reports, console),
         Command::Combine(args) => combine::run(args, console)?,
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(crate) use report::{Merge, Report};
+pub(crate) use report::Report;
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them

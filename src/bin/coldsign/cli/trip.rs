@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::digest::Digest;
 use coldsign::format::reference::{Identity, Reference};
+use coldsign::transfer::shard::Shard;
 
 use super::{Network, at_least_one, parser};
-use crate::report::Shard;
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]

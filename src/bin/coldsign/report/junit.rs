@@ -97,16 +97,11 @@ fn row(row: &Row) -> String {
         ("log", row.log),
     ];
     let words: Vec<String> = words.iter().map(|(what, state)| format!("{what} {}", state.name())).collect();
-    let mut line =
-        format!("{} by {} {}: {}", plain(&row.form), plain(&row.key), plain(&row.key_id), words.join(", "));
-    if !row.identities.is_empty() {
-        let names: Vec<String> = row.identities.iter().map(|name| plain(name)).collect();
-        line += &format!("; signed for {}", names.join(", "));
-    }
-    if let Some(check) = row.check {
-        line += &format!("; [{check}] {}", check.message());
-    }
-    line
+    let names: Vec<String> = row.identities.iter().map(|name| plain(name)).collect();
+    let signed = if names.is_empty() { String::new() } else { format!("; signed for {}", names.join(", ")) };
+    let why = row.check.map(|check| format!("; [{check}] {}", check.message())).unwrap_or_default();
+    let (form, key, id) = (plain(&row.form), plain(&row.key), plain(&row.key_id));
+    format!("{form} by {key} {id}: {}{signed}{why}", words.join(", "))
 }
 
 /// Foreign text on one line of printable ASCII. Two opening brackets begin a command to GitLab and to Jenkins, which

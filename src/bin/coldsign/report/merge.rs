@@ -6,20 +6,19 @@ use coldsign::check::Check;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::terminal::{Console, counted};
+use coldsign::transfer::shard::Shard;
 use coldsign::{files, limits};
 use serde::Deserialize;
 
 use super::record::{Document, KIND, Totals, VERSION, Verdict};
-use super::shard::Shard;
 use super::{Files, Head, Outcome, Report};
-use crate::cli::Merge;
 use crate::row;
 
 /// Unites the reports and writes what is asked for. The exit code is that of the first result that failed.
-pub(crate) fn run(asked: &Merge, console: &mut dyn Console) -> Result<Exit> {
-    let files = Files::open(&asked.reports, console)?;
+pub(crate) fn run(files: &[PathBuf], reports: &[String], console: &mut dyn Console) -> Result<Exit> {
+    let outputs = Files::open(reports, console)?;
     let mut parts = Vec::new();
-    for path in &asked.files {
+    for path in files {
         let bytes = files::read(path, limits::REPORT_FILE)?;
         let part = Part::of(path, &bytes).map_err(|error| error.within(path.display()))?;
         if let Some(first) = parts.first() {
@@ -30,7 +29,7 @@ pub(crate) fn run(asked: &Merge, console: &mut dyn Console) -> Result<Exit> {
     let parts = check_report_shards(parts)?;
     let Some(first) = parts.first() else { return Err(Error::new(Check::Usage, "no report")) };
     let head = Head { shard: None, ..first.head() };
-    let mut report = Report::new(files, head);
+    let mut report = Report::new(outputs, head);
     let mut totals = Totals::default();
     let mut told = Ok(());
     for part in parts {

@@ -7,7 +7,6 @@ mod junit;
 mod merge;
 mod record;
 mod sarif;
-mod shard;
 
 use std::path::PathBuf;
 
@@ -16,11 +15,11 @@ use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::files::Output;
 use coldsign::terminal::Console;
+use coldsign::transfer::shard::Shard;
 use serde::Serialize;
 
 pub(crate) use merge::run as merge;
 pub(crate) use record::{Demand, Key, List, Outcome, Row, State, Verdict};
-pub(crate) use shard::Shard;
 
 use crate::files;
 use crate::inspect::escaped;

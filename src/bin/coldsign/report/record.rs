@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use coldsign::check::Check;
+use coldsign::transfer::shard::Shard;
 use serde::{Deserialize, Serialize};
-
-use super::shard::Shard;
 
 /// What `kind` says.
 pub(super) const KIND: &str = "verifyReport";
@@ -174,6 +173,7 @@ mod ids {
     use serde::de::{Deserialize as _, Deserializer, Error as _};
     use serde::{Serialize as _, Serializer};
 
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     pub(super) fn serialize<S: Serializer>(check: &Option<Check>, into: S) -> Result<S::Ok, S::Error> {
         check.map(Check::id).serialize(into)
     }

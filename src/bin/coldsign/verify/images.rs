@@ -20,6 +20,7 @@ use coldsign::terminal::shown;
 use coldsign::transfer::below::manifests_below;
 use coldsign::transfer::entries::Picked;
 use coldsign::transfer::export::Wanted as Wanting;
+use coldsign::transfer::shard::Shard;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::store::{Place, Places};
 use coldsign::transfer::{gather, list};
@@ -28,7 +29,7 @@ use coldsign::verify::{Claims, Demand, Form, Known, Valid, Verdict, Verifier, co
 use super::rows;
 use crate::files::NamedKey;
 use crate::registry::Registries;
-use crate::report::{Row, Shard};
+use crate::report::Row;
 
 /// Everything that is to be verified.
 #[derive(Default)]

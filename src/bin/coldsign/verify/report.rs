@@ -139,10 +139,9 @@ pub(super) fn details(error: &Error) -> Vec<String> {
 
 /// As much of a text as a report keeps: it holds every row of the run. The rest is counted.
 pub(super) fn cut(text: &str) -> String {
-    let mut kept: String = text.chars().take(2 * limits::SHOWN).collect();
-    let more = text.chars().skip(2 * limits::SHOWN).count();
-    if more > 0 {
-        kept += &format!("... [{more} more]");
+    let kept: String = text.chars().take(2 * limits::SHOWN).collect();
+    match text.chars().skip(2 * limits::SHOWN).count() {
+        0 => kept,
+        more => format!("{kept}... [{more} more]"),
     }
-    kept
 }

@@ -3,36 +3,41 @@
 use std::fmt;
 use std::ops::Range;
 
-use coldsign::limits;
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
 
 /// One part of as many as there are jobs: `3/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Shard {
-    pub(crate) number: usize,
-    pub(crate) of: usize,
+pub struct Shard {
+    /// Which one, from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
 }
 
 impl Shard {
     /// A run without shards is one of one.
-    pub(crate) const WHOLE: Self = Self { number: 1, of: 1 };
+    pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Reads `3/16`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `3/16`; an error says what it should be.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').and_then(|(number, of)| Some((decimal(number)?, decimal(of)?)));
         let shard = parts.map(|(number, of)| Self { number, of }).filter(|shard| shard.is_one());
         shard.ok_or_else(|| format!("a shard is K/N, K from 1 to N, N at most {}", limits::SHARDS))
     }
 
     /// Whether there is such a shard.
-    pub(super) fn is_one(self) -> bool {
+    #[must_use]
+    pub fn is_one(self) -> bool {
         (1..=self.of).contains(&self.number) && self.of <= limits::SHARDS
     }
 
     /// Which entries of a list are its own, counted from 0. Shards lie side by side: every entry is in exactly one of
     /// them, and no two differ by more than one entry.
-    pub(crate) fn range(self, entries: usize) -> Range<usize> {
+    #[must_use]
+    pub fn range(self, entries: usize) -> Range<usize> {
         let start = |number: usize| {
             // In whole numbers, without a product that could be too large.
             entries / self.of * number + entries % self.of * number / self.of
