@@ -2,7 +2,7 @@
 //! `cargo run --example manpages -- FOLDER`.
 //!
 //! Writes `FOLDER/man/<program>[-<command>].1` and `FOLDER/completions/` for bash, fish and zsh.
-#![allow(dead_code)] // this describes the command lines and reads none
+#![allow(dead_code, unused_imports)] // this describes the command lines and reads none
 
 use std::fs;
 use std::path::{Path, PathBuf};

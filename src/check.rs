@@ -93,6 +93,8 @@ checks! {
             "A response manifest equals the one rendered from its document, byte for byte.";
         SigManifest "SIG-MANIFEST" Archive ".sig manifest is not what follows from its signatures",
             "A .sig manifest and its config equal those rendered from payloads and signatures, byte for byte.";
+        AttManifest "ATT-MANIFEST" Archive ".att manifest or envelope is not what follows from its signatures",
+            "An .att manifest, its config and its envelopes equal those rendered from statements and signatures, byte for byte.";
         ReferrerManifest "REFERRER-MANIFEST" Archive "referrer manifest or bundle is not what follows from its signature",
             "A bundle and its referrer manifest equal those rendered from statement and signature, byte for byte.";
     }
@@ -127,6 +129,12 @@ checks! {
             "identity and destination are references in their one spelling; an identity has no digest, a destination has a tag or a digest.";
         DocumentItems "DOCUMENT-ITEMS" OverLimit "too many items, annotations or unknown members",
             "A request has 1 to 10,000 items with at most 256 annotations each, and at most 256 unknown members of optional.";
+        PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
+            "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
+        PredicateSyntax "PREDICATE-SYNTAX" Document "predicate is not a strict JSON object",
+            "A predicate is a JSON object, no member twice, at most 64 deep; the type custom wraps any text in UTF-8.";
+        PredicateSize "PREDICATE-SIZE" OverLimit "predicate is larger than the limit",
+            "A predicate has at most 3 MiB less 8 KiB: in base64, with its signature, it has 4 MiB.";
         DocumentReserved "DOCUMENT-RESERVED" Document "annotation that other tools read as a verified fact",
             "No item has an annotation creator, timestamp, Issuer, Subject, Bundle or `RFC3161Timestamp`.";
     }

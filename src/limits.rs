@@ -34,6 +34,12 @@ pub const STRING: usize = 4 * 1024;
 pub const REFERENCE: usize = 512;
 /// Layers of one `.sig` manifest: cosign refuses more (GHSA-95pr-fxf5-86gv).
 pub const SIG_LAYERS: usize = 1_000;
+/// Bytes of a predicate: in base64, with the statement around it and a signature, it stays below [`MANIFEST`].
+pub const PREDICATE: usize = (3 * 1024 - 8) * 1024;
+/// Depth of JSON in a predicate: bills of materials and scan results of real tools stay below 20.
+pub const DEPTH_PREDICATE: usize = 64;
+/// Bytes of a predicate type: real ones stay below 100.
+pub const PREDICATE_TYPE: usize = 512;
 /// Rounds of reading back what was pushed beside other writers: six that begin together need three or four.
 pub const SETTLE_ROUNDS: usize = 8;
 /// Referrers of one digest, in all pages and in the index that stands in for them: each may cost a request.

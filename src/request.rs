@@ -690,7 +690,11 @@ fn check_request_size(request: &Request) -> Result<()> {
     let rendered = request.statements.par_iter().map(|unit| {
         let statement = request.blobs.get(&unit.statement.digest).map(Bytes::as_ref).unwrap_or_default();
         let bundle = bundle::render(statement, &request.digest, &largest);
-        let referrer = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &bundle), &unit.subject);
+        let referrer = bundle::render_referrer(
+            &Descriptor::of(bundle::MEDIA_TYPE, &bundle),
+            &unit.subject,
+            statement::PREDICATE_TYPE,
+        );
         (bundle.len(), Descriptor::of(OCI_MANIFEST, &referrer))
     });
     for (unit, (bundle, referrer)) in request.statements.iter().zip(rendered.collect::<Vec<_>>()) {

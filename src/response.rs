@@ -201,7 +201,11 @@ impl Response {
         let unit = self.request.statements().get(place)?;
         let statement = self.request.blob(&unit.statement.digest)?;
         let bundle = bundle::render(statement, key_id, signature.as_bytes());
-        let referrer = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &bundle), &unit.subject);
+        let referrer = bundle::render_referrer(
+            &Descriptor::of(bundle::MEDIA_TYPE, &bundle),
+            &unit.subject,
+            statement::PREDICATE_TYPE,
+        );
         Some((bundle, referrer))
     }
 

@@ -23,7 +23,7 @@ use coldsign::transfer::flow::Flow;
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
 use coldsign::transfer::push::{Mode, Status};
-use coldsign::transfer::store::{Destinations, ManifestToPut, Sink, Store};
+use coldsign::transfer::store::{Beside, Destinations, ManifestToPut, Sink, Store};
 
 fn fixture(name: &str) -> Bytes {
     std::fs::read(format!("{}/fixtures/format/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap().into()
@@ -94,7 +94,7 @@ impl Sink for Forgetful<'_> {
         self.0.put_blob(bytes)
     }
 
-    fn put_signatures(&self, _: &Descriptor, _: &ManifestToPut<'_>) -> Result<()> {
+    fn put_beside(&self, _: Beside, _: &Descriptor, _: &ManifestToPut<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -83,7 +83,11 @@ fn statement_bundle_and_referrer_are_cosigns() {
     assert_eq!(rendered, without_blanks(&written));
 
     let subject = Descriptor { media_type: OCI_MANIFEST.to_owned(), digest: image(), size: IMAGE_SIZE };
-    let rendered = bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, &written), &subject);
+    let rendered = bundle::render_referrer(
+        &Descriptor::of(bundle::MEDIA_TYPE, &written),
+        &subject,
+        statement::PREDICATE_TYPE,
+    );
     let written: Value = serde_json::from_slice(&golden("referrer.json")).unwrap();
     let created = written["annotations"]["org.opencontainers.image.created"].as_str().unwrap();
     let created = format!(",\"org.opencontainers.image.created\":\"{created}\"");

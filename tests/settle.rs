@@ -28,7 +28,7 @@ use coldsign::transfer::flow::Flow;
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::merge::merge;
 use coldsign::transfer::push::{Event, Mode, Outcome, Status, Tag};
-use coldsign::transfer::store::{Destinations, ManifestToPut, Sink, Store, signature_tag};
+use coldsign::transfer::store::{Beside, Destinations, ManifestToPut, Sink, Store};
 use serde_json::json;
 
 /// Nobody presses Ctrl-C.
@@ -128,7 +128,7 @@ impl World {
     }
 
     fn sig(&self, subject: &Digest) -> Option<&(String, Vec<u8>)> {
-        let digest = self.tags.get(&(REPOSITORY.to_owned(), signature_tag(subject)))?;
+        let digest = self.tags.get(&(REPOSITORY.to_owned(), Beside::Signatures.tag(subject)))?;
         self.manifests.get(digest)
     }
 
@@ -147,7 +147,7 @@ impl World {
         let standing = standing.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.as_slice()));
         let Some(merged) = merge(standing, &[layer]).unwrap().change else { return };
         self.blobs.extend([payload, merged.config].map(|bytes| (Digest::of(&bytes), bytes)));
-        self.tag(REPOSITORY, &signature_tag(subject), OCI_MANIFEST, merged.manifest);
+        self.tag(REPOSITORY, &Beside::Signatures.tag(subject), OCI_MANIFEST, merged.manifest);
     }
 }
 
@@ -271,11 +271,11 @@ impl Sink for Handle<'_> {
         Ok(())
     }
 
-    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+    fn put_beside(&self, kind: Beside, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
         self.registry.in_step();
         self.registry.puts.fetch_add(1, Ordering::SeqCst);
         if self.registry.happens(&At::PutSignatures)? {
-            let tag = signature_tag(&subject.digest);
+            let tag = kind.tag(&subject.digest);
             self.registry.world().tag(&self.repository, &tag, manifest.media_type, manifest.bytes.to_vec());
         }
         Ok(())
@@ -515,7 +515,7 @@ fn layers_that_crash_cosign_are_named() {
     let standing = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {},
         "layers": [layer(b"one", "{}"), layer(b"two", "{\"SignedEntryTimestamp\":\"\"}"), layer(b"three", " null\n")]});
     let standing = standing.to_string().into_bytes();
-    registry.world().tag(REPOSITORY, &signature_tag(&subject), OCI_MANIFEST, standing);
+    registry.world().tag(REPOSITORY, &Beside::Signatures.tag(&subject), OCI_MANIFEST, standing);
     for (status, put) in [(Status::Pushed, true), (Status::Unchanged, false)] {
         let before = registry.puts();
         let outcome = push(&plan, &registry);

@@ -1,4 +1,5 @@
-//! Sigstore bundles v0.3 with a DSSE envelope and a public key, and the referrer manifests that hold them
+//! Sigstore bundles v0.3 by a public key: with a DSSE envelope, and the referrer manifests that hold them, or with the
+//! signature of a blob
 //! (protobuf-specs `sigstore_bundle.proto`; cosign `BUNDLE_SPEC.md`; docs/format.md 6).
 
 use base64::Engine as _;
@@ -37,9 +38,23 @@ pub fn render(statement: &[u8], key_id: &Digest, signature: &[u8]) -> Bytes {
     .into()
 }
 
-/// Renders the manifest that attaches a bundle to its subject, without a creation time.
+/// Renders the bundle of a blob's signature, as [`render`]; `digest` is the blob's.
 #[must_use]
-pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor) -> Bytes {
+pub fn render_message(digest: &Digest, key_id: &Digest, signature: &[u8]) -> Bytes {
+    format!(
+        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},\
+         \"messageSignature\":{{\"messageDigest\":{{\"algorithm\":\"SHA2_256\",\"digest\":\"{}\"}},\"signature\":\"{}\"}}}}",
+        STANDARD.encode(key_id.as_bytes()),
+        STANDARD.encode(digest.as_bytes()),
+        STANDARD.encode(signature),
+    )
+    .into()
+}
+
+/// Renders the manifest that attaches a bundle to its subject, without a creation time. `predicate_type` is that of the
+/// bundle's statement.
+#[must_use]
+pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor, predicate_type: &str) -> Bytes {
     let mut out = Vec::with_capacity(900);
     out.extend_from_slice(b"{\"schemaVersion\":2,\"mediaType\":");
     push_go_string(&mut out, OCI_MANIFEST);
@@ -54,7 +69,7 @@ pub fn render_referrer(bundle: &Descriptor, subject: &Descriptor) -> Bytes {
     out.extend_from_slice(b":\"dsse-envelope\",");
     push_go_string(&mut out, PREDICATE_ANNOTATION);
     out.push(b':');
-    push_go_string(&mut out, statement::PREDICATE_TYPE);
+    push_go_string(&mut out, predicate_type);
     out.extend_from_slice(b"},\"subject\":{");
     push_descriptor(&mut out, subject);
     out.extend_from_slice(b"},\"artifactType\":");
@@ -83,17 +98,68 @@ pub fn read_referrer(manifest: &[u8]) -> Result<Digest> {
 /// What a bundle of ours holds: the statement's digest, the key's id and the signature. What else stands in it is found
 /// by rendering it again (REFERRER-MANIFEST).
 pub fn read(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
-    let refuse = || Error::new(Check::ReferrerManifest, "bundle");
-    let value = Value::parse(bundle, limits::DEPTH_EVIDENCE, Names::Exact)
-        .map_err(|error| refuse().caused_by(error))?;
-    let path = |names: &[&str]| names.iter().try_fold(&value, |value, name| value.get(name));
-    let text = |names: &[&str]| path(names).and_then(Value::as_str).ok_or_else(refuse);
-    let statement = STANDARD.decode(text(&["dsseEnvelope", "payload"])?).map_err(|_| refuse())?;
-    let hint =
-        STANDARD.decode(text(&["verificationMaterial", "publicKey", "hint"])?).map_err(|_| refuse())?;
-    let key_id: [u8; 32] = hint.try_into().map_err(|_| refuse())?;
-    let signatures = path(&["dsseEnvelope", "signatures"]).and_then(Value::as_array).ok_or_else(refuse)?;
+    let bundle = Members::parse(bundle)?;
+    let statement = bundle.bytes(&["dsseEnvelope", "payload"])?;
+    let signatures = bundle.at(&["dsseEnvelope", "signatures"])?.as_array().unwrap_or_default();
     let signature = signatures.first().and_then(|signature| signature.get("sig")).and_then(Value::as_str);
-    let signature = check_signature_encoding(signature.ok_or_else(refuse)?)?;
-    Ok((Digest::of(&statement), Digest::from_bytes(key_id), signature))
+    let signature = check_signature_encoding(signature.ok_or_else(Members::refuse)?)?;
+    Ok((Digest::of(&statement), bundle.key_id()?, signature))
+}
+
+/// What the bundle of a blob of ours holds: the blob's digest, the key's id and the signature. What else stands in it is
+/// found by rendering it again (REFERRER-MANIFEST).
+pub fn read_message(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
+    let bundle = Members::parse(bundle)?;
+    let digest = bundle.hash(&["messageSignature", "messageDigest", "digest"])?;
+    let signature = check_signature_encoding(bundle.text(&["messageSignature", "signature"])?)?;
+    Ok((digest, bundle.key_id()?, signature))
+}
+
+/// The members of a bundle of ours by their paths.
+struct Members(Value);
+
+impl Members {
+    fn refuse() -> Error {
+        Error::new(Check::ReferrerManifest, "bundle")
+    }
+
+    fn parse(bundle: &[u8]) -> Result<Self> {
+        let value = Value::parse(bundle, limits::DEPTH_EVIDENCE, Names::Exact);
+        value.map(Self).map_err(|error| Self::refuse().caused_by(error))
+    }
+
+    fn at(&self, names: &[&str]) -> Result<&Value> {
+        names.iter().try_fold(&self.0, |value, name| value.get(name)).ok_or_else(Self::refuse)
+    }
+
+    fn text(&self, names: &[&str]) -> Result<&str> {
+        self.at(names)?.as_str().ok_or_else(Self::refuse)
+    }
+
+    fn bytes(&self, names: &[&str]) -> Result<Vec<u8>> {
+        STANDARD.decode(self.text(names)?).map_err(|_| Self::refuse())
+    }
+
+    fn hash(&self, names: &[&str]) -> Result<Digest> {
+        self.bytes(names)?.try_into().map(Digest::from_bytes).map_err(|_| Self::refuse())
+    }
+
+    fn key_id(&self) -> Result<Digest> {
+        self.hash(&["verificationMaterial", "publicKey", "hint"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundle_of_a_blob_is_read_again() {
+        let (digest, key) = (Digest::of(b"blob"), Digest::of(b"key"));
+        let written = render_message(&digest, &key, b"signature");
+        assert_eq!(read_message(&written).unwrap(), (digest, key, b"signature".to_vec()));
+        assert_eq!(read(&written).unwrap_err().check(), Check::ReferrerManifest);
+        let other = render(b"statement", &key, b"signature");
+        assert_eq!(read_message(&other).unwrap_err().check(), Check::ReferrerManifest);
+    }
 }

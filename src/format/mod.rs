@@ -1,6 +1,7 @@
 //! The wire: bytes to values and back. No files, clock, randomness, terminal or network, and no secrets.
 
 pub mod archive;
+pub mod attestation;
 pub mod bundle;
 pub mod document;
 pub mod envelope;

@@ -33,7 +33,7 @@ pub struct Layer {
     pub signature: Vec<u8>,
 }
 
-/// A `.sig` manifest of ours and its config.
+/// A `.sig` or `.att` manifest of ours and its config.
 #[derive(Clone, Debug)]
 pub struct SigManifest {
     /// Bytes of the manifest.
@@ -51,27 +51,40 @@ pub fn tag(digest: &Digest) -> String {
 /// Renders a `.sig` manifest and its config in cosign's order of members, without blanks.
 #[must_use]
 pub fn render(layers: &[Layer]) -> SigManifest {
-    let config = render_config(layers.iter().map(|layer| layer.payload.digest));
+    let annotations = |layer: &Layer| [(ANNOTATION, STANDARD.encode(&layer.signature))];
+    render_layers(layers.iter().map(|layer| (&layer.payload, annotations(layer))))
+}
+
+/// Renders a manifest of layers with annotations, which are sorted, and its config: what cosign puts beside an image.
+pub(super) fn render_layers<'a, const N: usize>(
+    layers: impl ExactSizeIterator<Item = (&'a Descriptor, [(&'static str, String); N])> + Clone,
+) -> SigManifest {
+    let config = render_config(layers.clone().map(|(layer, _)| layer.digest));
     let mut out = Vec::with_capacity(320 + layers.len() * 400);
     out.extend_from_slice(b"{\"schemaVersion\":2,\"mediaType\":");
     push_go_string(&mut out, OCI_MANIFEST);
     out.extend_from_slice(b",\"config\":{");
     push_descriptor(&mut out, &Descriptor::of(OCI_CONFIG, &config));
     out.extend_from_slice(b"},\"layers\":[");
-    for (number, layer) in layers.iter().enumerate() {
+    for (number, (layer, annotations)) in layers.enumerate() {
         out.extend_from_slice(if number == 0 { b"{" } else { b",{" });
-        push_descriptor(&mut out, &layer.payload);
+        push_descriptor(&mut out, layer);
         out.extend_from_slice(b",\"annotations\":{");
-        push_go_string(&mut out, ANNOTATION);
-        out.push(b':');
-        push_go_string(&mut out, &STANDARD.encode(&layer.signature));
+        for (number, (name, value)) in annotations.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            push_go_string(&mut out, name);
+            out.push(b':');
+            push_go_string(&mut out, value);
+        }
         out.extend_from_slice(b"}}");
     }
     out.extend_from_slice(b"]}");
     SigManifest { manifest: out.into(), config: config.into() }
 }
 
-/// The config of a `.sig` manifest: one history entry and one diff id a layer, `created` in the year 1.
+/// The config of such a manifest: one history entry and one diff id a layer, `created` in the year 1.
 #[must_use]
 pub fn render_config(payloads: impl ExactSizeIterator<Item = Digest>) -> Vec<u8> {
     const CREATED: &str = "\"created\":\"0001-01-01T00:00:00Z\"";
@@ -89,23 +102,34 @@ pub fn render_config(payloads: impl ExactSizeIterator<Item = Digest>) -> Vec<u8>
 /// rendering it again (SIG-MANIFEST).
 pub fn read_layers(manifest: &[u8]) -> Result<Vec<Layer>> {
     let refuse = || Error::new(Check::SigManifest, "");
-    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact)
-        .map_err(|error| refuse().caused_by(error))?;
-    let layers = value.get("layers").and_then(Value::as_array).ok_or_else(refuse)?;
-    if layers.len() > limits::SIG_LAYERS {
-        return Err(Error::new(Check::RequestSize, format!("a .sig of {} layers", layers.len())));
-    }
-    layers.iter().map(|layer| read_layer(layer).ok_or_else(refuse)?).collect()
+    read_layer_descriptors(manifest, payload::MEDIA_TYPE, refuse)?
+        .into_iter()
+        .map(|(payload, layer)| {
+            let annotation = layer.get("annotations").and_then(|found| found.get(ANNOTATION));
+            let text = annotation.and_then(Value::as_str).ok_or_else(refuse)?;
+            Ok(Layer { payload, signature: check_signature_encoding(text)? })
+        })
+        .collect()
 }
 
-fn read_layer(layer: &Value) -> Option<Result<Layer>> {
-    let payload = Descriptor {
-        media_type: payload::MEDIA_TYPE.to_owned(),
-        digest: Digest::parse(layer.get("digest")?.as_str()?).ok()?,
-        size: layer.get("size")?.as_integer()?,
+/// The layers of a manifest of ours, each with its descriptor, taken to be of `media_type`.
+pub(super) fn read_layer_descriptors(
+    manifest: &[u8],
+    media_type: &str,
+    refuse: impl Fn() -> Error,
+) -> Result<Vec<(Descriptor, Value)>> {
+    let value = Value::parse(manifest, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse().caused_by(error))?;
+    let layers = value.get("layers").and_then(Value::as_array).ok_or_else(&refuse)?;
+    if layers.len() > limits::SIG_LAYERS {
+        return Err(Error::new(Check::RequestSize, format!("a manifest of {} layers", layers.len())));
+    }
+    let descriptor = |layer: &Value| {
+        let digest = Digest::parse(layer.get("digest")?.as_str()?).ok()?;
+        Some(Descriptor { media_type: media_type.to_owned(), digest, size: layer.get("size")?.as_integer()? })
     };
-    let text = layer.get("annotations")?.get(ANNOTATION)?.as_str()?;
-    Some(check_signature_encoding(text).map(|signature| Layer { payload, signature }))
+    let read = |layer: &Value| Ok((descriptor(layer).ok_or_else(&refuse)?, layer.clone()));
+    layers.iter().map(read).collect()
 }
 
 /// SIGNATURE-ENCODING: padded base64 on one line that encodes back to itself (the DER inside is the key's to judge).

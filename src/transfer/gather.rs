@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::store::Store;
+use super::store::{Beside, Store};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub fn judge(
     let store = &Patient { store, patience: &patience };
     let mut verdicts = Vec::new();
     let failed = |form, error| vec![Verdict::failed(form, error)];
-    match store.ask(|store| store.signatures(subject)) {
+    match store.ask(|store| store.beside(Beside::Signatures, subject)) {
         Ok(found) => {
             for descriptor in found {
                 verdicts.extend(

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use oci_spec::image::OciLayout;
 use serde::Deserialize;
 
 use super::entries::{Entries, Entry, Kind, Picked};
-use super::store::{Place, Store, signature_tag};
+use super::store::{Beside, Place, Store};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -39,8 +41,8 @@ pub struct Layout {
 struct Attached {
     /// By `subject`.
     referrers: HashMap<Digest, Vec<Descriptor>>,
-    /// `.sig` manifests without a name, by the digest that a payload of theirs names.
-    signatures: HashMap<Digest, Vec<Descriptor>>,
+    /// `.sig` and `.att` manifests without a name, by the digest that a layer of theirs is about.
+    beside: HashMap<(Beside, Digest), Vec<Descriptor>>,
 }
 
 impl Layout {
@@ -145,9 +147,17 @@ impl Layout {
                 insert(attached.referrers.entry(subject).or_default(), &descriptor);
             }
         }
+        for (kind, beside) in [(Kind::Sigs, Beside::Signatures), (Kind::Atts, Beside::Attestations)] {
+            self.scan_unnamed(kind, beside, &mut attached);
+        }
+        Ok(attached)
+    }
+
+    /// The manifests of a kind that have no name: `cosign save` gives them none.
+    fn scan_unnamed(&self, kind: Kind, beside: Beside, attached: &mut Attached) {
         let entries = self.entries();
         let unnamed = entries.all().filter(|entry| {
-            entry.kind() == Some(Kind::Sigs) && entry.ref_name().is_none() && entry.image_name().is_none()
+            entry.kind() == Some(kind) && entry.ref_name().is_none() && entry.image_name().is_none()
         });
         let unnamed: Vec<&Descriptor> = unnamed.filter_map(Entry::descriptor).collect();
         let images: Vec<&Descriptor> = entries.images().filter_map(Entry::descriptor).collect();
@@ -161,13 +171,12 @@ impl Layout {
                 subjects.push(image.digest);
             }
             for subject in subjects {
-                insert(attached.signatures.entry(subject).or_default(), manifest);
+                insert(attached.beside.entry((beside, subject)).or_default(), manifest);
             }
         }
-        Ok(attached)
     }
 
-    /// The digests that the payloads of a `.sig` manifest name.
+    /// The digests that the layers of a `.sig` or `.att` manifest are about.
     fn subjects_of(&self, manifest: &Descriptor) -> Vec<Digest> {
         let bytes = self.blobs.read(&manifest.digest).ok().flatten().unwrap_or_default();
         let layers = Attachment::parse(&bytes).map(|manifest| manifest.layers).unwrap_or_default();
@@ -175,7 +184,9 @@ impl Layout {
             .iter()
             .take(limits::SIG_LAYERS)
             .filter_map(|layer| self.blobs.read(&Digest::parse(&layer.digest).ok()?).ok()?)
-            .filter_map(|payload| payload_digest(&payload))
+            .flat_map(|layer| {
+                payload_digest(&layer).map_or_else(|| statement_digests(&layer), |digest| vec![digest])
+            })
             .collect();
         subjects.sort_unstable();
         subjects.dedup();
@@ -242,10 +253,10 @@ impl Store for Layout {
         self.read(digest)
     }
 
-    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+    fn beside(&self, kind: Beside, subject: &Digest) -> Result<Vec<Descriptor>> {
         let mut found: Vec<Descriptor> =
-            self.entries().named(&signature_tag(subject)).into_iter().cloned().collect();
-        let unnamed = self.with_attached(|attached| attached.signatures.get(subject).cloned())?;
+            self.entries().named(&kind.tag(subject)).into_iter().cloned().collect();
+        let unnamed = self.with_attached(|attached| attached.beside.get(&(kind, *subject)).cloned())?;
         for descriptor in unnamed.into_iter().flatten() {
             if !found.contains(&descriptor) {
                 found.push(descriptor);
@@ -332,6 +343,28 @@ fn payload_digest(payload: &[u8]) -> Option<Digest> {
     let text = member(&image, "docker-manifest-digest")?;
     let text = text.as_str()?;
     Digest::parse(text).or_else(|_| Digest::parse_hex(text)).ok()
+}
+
+/// The digests of the subjects of the statement in an envelope (DSSE, in-toto), as far as they are SHA-256.
+fn statement_digests(envelope: &[u8]) -> Vec<Digest> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        payload: String,
+    }
+    #[derive(Deserialize)]
+    struct Statement {
+        subject: Vec<Subject>,
+    }
+    #[derive(Deserialize)]
+    struct Subject {
+        digest: HashMap<String, String>,
+    }
+    let statement = serde_json::from_slice::<Envelope>(envelope).ok().and_then(|envelope| {
+        serde_json::from_slice::<Statement>(&STANDARD.decode(envelope.payload).ok()?).ok()
+    });
+    let subjects = statement.map(|statement| statement.subject).unwrap_or_default();
+    let digest = |subject: &Subject| Digest::parse_hex(subject.digest.get("sha256")?).ok();
+    subjects.iter().filter_map(digest).collect()
 }
 
 fn insert(descriptors: &mut Vec<Descriptor>, descriptor: &Descriptor) {

@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 use super::entries::{Entries, Kind};
 use super::flow::Flow;
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
-use super::store::{Destinations, ManifestToPut, Sink, Store, signature_tag};
+use super::store::{Beside, Destinations, ManifestToPut, Sink, Store};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -47,8 +47,9 @@ pub struct LayoutDir {
 struct Changes {
     /// `index.json` is to be replaced.
     index: bool,
-    /// The subjects of manifests that were put, by the manifest's digest, and whether it is a `.sig`.
-    put: HashMap<Digest, (Descriptor, bool)>,
+    /// The subjects of manifests that were put, by the manifest's digest, and what it is beside them; `None` for a
+    /// referrer.
+    put: HashMap<Digest, (Descriptor, Option<Beside>)>,
     /// Blobs that were written and may not be on the medium yet.
     blobs: Vec<PathBuf>,
 }
@@ -170,8 +171,8 @@ impl LayoutDir {
         Ok(())
     }
 
-    /// Puts what was added in an order that does not depend on who came first: by the place of its subject, `.sig`
-    /// before referrers.
+    /// Puts what was added in an order that does not depend on who came first: by the place of its subject, `.sig` and
+    /// `.att` before referrers.
     fn settle(&self, entries: &mut Entries, changes: &Changes) {
         let places: HashMap<Digest, usize> = changes
             .put
@@ -182,12 +183,14 @@ impl LayoutDir {
         entries.sort_from(self.entries_read, |entry| {
             let digest = entry.descriptor().map(|descriptor| descriptor.digest);
             let put = digest.and_then(|digest| changes.put.get(&digest));
-            put.map(|(subject, is_sig)| (place(&subject.digest), subject.digest, !is_sig, digest))
+            put.map(|(subject, kind)| (place(&subject.digest), subject.digest, kind.is_none(), *kind, digest))
         });
         let mut signed: Vec<(&Descriptor, Option<&Digest>)> = changes
             .put
             .iter()
-            .map(|(manifest, (subject, is_sig))| (subject, is_sig.then_some(manifest)))
+            .map(|(manifest, (subject, kind))| {
+                (subject, (*kind == Some(Beside::Signatures)).then_some(manifest))
+            })
             .collect();
         signed.sort_by_key(|(subject, sig)| {
             (place(&subject.digest), subject.digest, sig.is_none(), sig.copied())
@@ -228,8 +231,8 @@ impl Store for LayoutDir {
         self.layout.blob(digest)
     }
 
-    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        self.layout.signatures(subject)
+    fn beside(&self, kind: Beside, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.layout.beside(kind, subject)
     }
 
     /// Those that an entry names: what a run left in `blobs/` before it was cut off is still to be named.
@@ -246,11 +249,11 @@ impl Sink for LayoutDir {
         self.put(&Digest::of(bytes), bytes)
     }
 
-    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+    fn put_beside(&self, kind: Beside, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
         let descriptor = manifest.descriptor();
         self.put(&descriptor.digest, manifest.bytes)?;
-        let tag = signature_tag(&subject.digest);
-        let there = self.signatures(&subject.digest)?.into_iter().next();
+        let tag = kind.tag(&subject.digest);
+        let there = self.beside(kind, &subject.digest)?.into_iter().next();
         if there.as_ref().is_some_and(|there| there.digest == descriptor.digest) {
             return Ok(());
         }
@@ -263,7 +266,7 @@ impl Sink for LayoutDir {
             }
             None => entries.push(&descriptor, None, Some(&tag)),
         }
-        changes.put.insert(descriptor.digest, (subject.clone(), true));
+        changes.put.insert(descriptor.digest, (subject.clone(), Some(kind)));
         changes.index = true;
         Ok(())
     }
@@ -276,7 +279,7 @@ impl Sink for LayoutDir {
         let mut entries = self.layout.entries_mut();
         if entries.place(&descriptor.digest).is_none() {
             entries.push(&descriptor, manifest.artifact_type, None);
-            changes.put.insert(descriptor.digest, (subject.clone(), false));
+            changes.put.insert(descriptor.digest, (subject.clone(), None));
             changes.index = true;
         }
         Ok(())
@@ -432,11 +435,11 @@ mod tests {
     fn what_cosign_saved_is_found() {
         let old = open(&peer("cosign-2.5.0/save")).unwrap();
         assert_eq!(old.pick(None).unwrap().descriptor, image());
-        let signatures = old.signatures(&digest(IMAGE)).unwrap();
+        let signatures = old.beside(Beside::Signatures, &digest(IMAGE)).unwrap();
         assert_eq!(signatures.len(), 1);
         assert_eq!(signatures[0].digest.short(), "c90de83bf721");
         assert_eq!(old.referrers(&digest(IMAGE)).unwrap(), []);
-        assert_eq!(old.signatures(&digest(OTHER)).unwrap(), []);
+        assert_eq!(old.beside(Beside::Signatures, &digest(OTHER)).unwrap(), []);
 
         // cosign 3 leaves the bundle's manifest in blobs/, and no entry names it.
         let new = open(&peer("cosign-3.1.1/save")).unwrap();
@@ -485,8 +488,8 @@ mod tests {
                 crate::format::reference::Reference::parse("r.example/app").unwrap().repository().clone();
             let sink = layout.repository(&repository).unwrap();
             sink.put_blob(b"payload").unwrap();
-            sink.put_signatures(&image(), &to_put(bytes)).unwrap();
-            let found = sink.signatures(&image().digest).unwrap();
+            sink.put_beside(Beside::Signatures, &image(), &to_put(bytes)).unwrap();
+            let found = sink.beside(Beside::Signatures, &image().digest).unwrap();
             assert_eq!(found, [to_put(bytes).descriptor()]);
             drop(sink);
             layout.finish().unwrap()
@@ -512,25 +515,28 @@ mod tests {
         assert!(put(b"{\"layers\":[ ]}"), "another manifest takes its place");
         let layout = open(folder.path()).unwrap();
         assert_eq!(layout.entries().all().count(), 2);
-        assert_eq!(layout.signatures(&digest(IMAGE)).unwrap(), [to_put(b"{\"layers\":[ ]}").descriptor()]);
+        assert_eq!(
+            layout.beside(Beside::Signatures, &digest(IMAGE)).unwrap(),
+            [to_put(b"{\"layers\":[ ]}").descriptor()]
+        );
     }
 
     #[test]
     fn the_sig_that_cosign_saved_is_the_one_that_grows() {
         let folder = copy("cosign-2.5.0/save");
         let layout = LayoutDir::open(folder.path()).unwrap();
-        let before = layout.signatures(&digest(IMAGE)).unwrap();
-        layout.put_signatures(&image(), &to_put(b"{}")).unwrap();
+        let before = layout.beside(Beside::Signatures, &digest(IMAGE)).unwrap();
+        layout.put_beside(Beside::Signatures, &image(), &to_put(b"{}")).unwrap();
         assert!(layout.finish().unwrap());
         let layout = open(folder.path()).unwrap();
         assert_eq!(layout.entries().all().count(), 2);
-        assert_eq!(layout.signatures(&digest(IMAGE)).unwrap(), [to_put(b"{}").descriptor()]);
+        assert_eq!(layout.beside(Beside::Signatures, &digest(IMAGE)).unwrap(), [to_put(b"{}").descriptor()]);
         assert!(layout.manifest(&before[0].digest).unwrap().is_some(), "no blob is deleted");
         // A second image gets no `kind`: cosign would take its signatures for the first image's.
         let layout = LayoutDir::open(folder.path()).unwrap();
         let second = Descriptor { digest: Digest::of(b"second"), ..image() };
         layout.layout().entries_mut().push(&second, None, Some("2"));
-        layout.put_signatures(&second, &to_put(b"[]")).unwrap();
+        layout.put_beside(Beside::Signatures, &second, &to_put(b"[]")).unwrap();
         layout.finish().unwrap();
         let layout = open(folder.path()).unwrap();
         let kinds: Vec<_> = layout.entries().all().map(Entry::kind).collect();
@@ -572,7 +578,13 @@ mod tests {
                             layout.put_blob(b"{}").unwrap();
                             let referrer = format!("{{\"subject\":{{\"digest\":\"{}\"}}}}", subject.digest);
                             layout.put_referrer(subject, &to_put(referrer.as_bytes())).unwrap();
-                            layout.put_signatures(subject, &to_put(subject.digest.hex().as_bytes())).unwrap();
+                            layout
+                                .put_beside(
+                                    Beside::Signatures,
+                                    subject,
+                                    &to_put(subject.digest.hex().as_bytes()),
+                                )
+                                .unwrap();
                         }
                     });
                 }
@@ -581,7 +593,7 @@ mod tests {
             let read = open(folder.path()).unwrap();
             let kinds: Vec<Kind> = read.entries().all().filter_map(Entry::kind).collect();
             assert_eq!(kinds, [Kind::Image, Kind::Sigs]);
-            assert_eq!(read.signatures(&digest(IMAGE)).unwrap().len(), 1);
+            assert_eq!(read.beside(Beside::Signatures, &digest(IMAGE)).unwrap().len(), 1);
             fs::read(folder.path().join("index.json")).unwrap()
         };
         assert_eq!(index(1), index(8));
@@ -591,7 +603,7 @@ mod tests {
     fn nobody_is_overtaken() {
         let folder = copy("image");
         let layout = LayoutDir::open(folder.path()).unwrap();
-        layout.put_signatures(&image(), &to_put(b"{}")).unwrap();
+        layout.put_beside(Beside::Signatures, &image(), &to_put(b"{}")).unwrap();
         let path = folder.path().join("index.json");
         let mut other = fs::read(&path).unwrap();
         other.push(b' ');

@@ -175,8 +175,8 @@ const OTHER_ALGORITHMS: [&str; 2] = ["sha512:", "blake3:"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::bundle;
     use crate::format::evidence::{DOCKER_LIST, OCI_MANIFEST};
+    use crate::format::{bundle, statement};
 
     const HEX: &str = "77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e";
 
@@ -189,7 +189,12 @@ mod tests {
     }
 
     fn referrer(bundle: &[u8]) -> Vec<u8> {
-        bundle::render_referrer(&Descriptor::of(bundle::MEDIA_TYPE, bundle), &subject()).to_vec()
+        bundle::render_referrer(
+            &Descriptor::of(bundle::MEDIA_TYPE, bundle),
+            &subject(),
+            statement::PREDICATE_TYPE,
+        )
+        .to_vec()
     }
 
     fn entry_of(digest: &str) -> String {

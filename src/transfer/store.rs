@@ -13,6 +13,39 @@ use crate::error::Result;
 use crate::format::evidence::Descriptor;
 use crate::format::reference::{Repository, Target};
 
+/// What cosign keeps beside an image under a tag that is made of the image's digest (cosign, `SIGNATURE_SPEC`,
+/// "Discovery").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Beside {
+    /// Signatures: `sha256-<hex>.sig`.
+    Signatures,
+    /// Attestations: `sha256-<hex>.att`.
+    Attestations,
+    /// Software bills of materials, unsigned: `sha256-<hex>.sbom`.
+    Sboms,
+}
+
+impl Beside {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Signatures, Self::Attestations, Self::Sboms];
+
+    /// What the tag ends with, as it stands on the screen: `.sig`, `.att`, `.sbom`.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Signatures => ".sig",
+            Self::Attestations => ".att",
+            Self::Sboms => ".sbom",
+        }
+    }
+
+    /// The tag of this kind of a digest: `sha256-<hex>.sig` and so on.
+    #[must_use]
+    pub fn tag(self, subject: &Digest) -> String {
+        format!("sha256-{}{}", subject.hex(), self.suffix())
+    }
+}
+
 /// A layout, or one repository of a registry, to be read.
 ///
 /// Every byte that comes back was hashed on this read and has the digest that was asked for; manifests and blobs are
@@ -27,10 +60,10 @@ pub trait Store: Send + Sync {
     /// The bytes of a config, payload or bundle.
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
 
-    /// The `.sig` manifests of `subject`, the one that a new signature is merged into first. A registry has one at
-    /// most; a layout may hold one for each of several repositories.
-    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        Ok(self.resolve(&Target::Tag(signature_tag(subject)))?.into_iter().collect())
+    /// The manifests that stand beside `subject` under its tag of this kind, the one that a new layer is merged into
+    /// first. A registry has one at most; a layout may hold one for each of several repositories.
+    fn beside(&self, kind: Beside, subject: &Digest) -> Result<Vec<Descriptor>> {
+        Ok(self.resolve(&Target::Tag(kind.tag(subject)))?.into_iter().collect())
     }
 
     /// The manifests whose `subject` is this digest (OCI distribution-spec, "Listing Referrers"), ascending by digest.
@@ -66,9 +99,9 @@ pub trait Sink: Store {
     /// Puts a config, payload or bundle.
     fn put_blob(&self, bytes: &[u8]) -> Result<()>;
 
-    /// Puts the `.sig` manifest of `subject` under [`signature_tag`], in place of the one that stood there.
-    /// The blobs that it names were put before.
-    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()>;
+    /// Puts a manifest beside `subject` under its tag of this kind, in place of the one that stood there. The blobs that
+    /// it names were put before.
+    fn put_beside(&self, kind: Beside, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()>;
 
     /// Puts a manifest whose `subject` is `subject`, so that [`Store::referrers`] finds it. The blobs that it names
     /// were put before.
@@ -129,8 +162,8 @@ impl<S: Store + ?Sized> Store for &S {
         (**self).blob(digest)
     }
 
-    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        (**self).signatures(subject)
+    fn beside(&self, kind: Beside, subject: &Digest) -> Result<Vec<Descriptor>> {
+        (**self).beside(kind, subject)
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
@@ -143,17 +176,11 @@ impl<S: Sink + ?Sized> Sink for &S {
         (**self).put_blob(bytes)
     }
 
-    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        (**self).put_signatures(subject, manifest)
+    fn put_beside(&self, kind: Beside, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        (**self).put_beside(kind, subject, manifest)
     }
 
     fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
         (**self).put_referrer(subject, manifest)
     }
-}
-
-/// The tag of a digest's signatures: `sha256-<hex>.sig` (cosign, `SIGNATURE_SPEC`, "Discovery").
-#[must_use]
-pub fn signature_tag(subject: &Digest) -> String {
-    format!("sha256-{}.sig", subject.hex())
 }

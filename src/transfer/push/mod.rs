@@ -14,7 +14,7 @@ use super::flow::Flow;
 use super::gather::{self, Patience};
 use super::import::Plan;
 use super::merge::{Crashing, Merge, Merged, Standing, merge};
-use super::store::{Destinations, ManifestToPut, Sink};
+use super::store::{Beside, Destinations, ManifestToPut, Sink};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         let found = store
-            .signatures(digest)
+            .beside(Beside::Signatures, digest)
             .and_then(|found| Ok(found.is_empty() && store.referrers(digest)?.is_empty()));
         found.or_else(|error| if is_no_timeout(&error) { Ok(false) } else { Err(error) })
     }
@@ -415,7 +415,7 @@ impl<'a> Run<'a> {
         store.put_blob(&merged.config)?;
         let manifest =
             ManifestToPut { bytes: &merged.manifest, media_type: &merged.media_type, artifact_type: None };
-        store.put_signatures(&group.subject, &manifest)
+        store.put_beside(Beside::Signatures, &group.subject, &manifest)
     }
 
     /// Reads a group back and verifies it. An error where something of ours is missing whose form could not be read, or
@@ -615,7 +615,9 @@ fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
 
 /// The `.sig` that stands at a digest, to be merged into. DESTINATION-BROKEN where it is named and not there.
 fn standing(store: &dyn Sink, subject: &Digest) -> Result<Option<(Descriptor, Vec<u8>)>> {
-    let Some(standing) = store.signatures(subject)?.into_iter().next() else { return Ok(None) };
+    let Some(standing) = store.beside(Beside::Signatures, subject)?.into_iter().next() else {
+        return Ok(None);
+    };
     let bytes = store
         .manifest(&standing.digest)?
         .ok_or_else(|| Error::new(Check::DestinationBroken, standing.digest))?;

@@ -11,7 +11,7 @@ use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::{Reference, Repository, Target};
 use coldsign::limits;
 use coldsign::transfer::entries::Picked;
-use coldsign::transfer::store::{ManifestToPut, Place, Sink, Store, signature_tag};
+use coldsign::transfer::store::{Beside, ManifestToPut, Place, Sink, Store};
 
 use super::endpoints::{Endpoints, Found, Standing, refused};
 use super::{Registries, referrers};
@@ -32,8 +32,8 @@ pub(crate) struct Remote<'a> {
 struct Seen {
     manifests: HashMap<Digest, Found>,
     size: usize,
-    /// What the `.sig` tag of a digest named.
-    sig: Option<(Digest, Standing)>,
+    /// What the tags beside a digest named.
+    beside: HashMap<(Beside, Digest), Standing>,
 }
 
 impl<'a> Remote<'a> {
@@ -51,7 +51,7 @@ impl<'a> Remote<'a> {
     }
 
     /// Where signatures are.
-    fn beside(&self) -> &Endpoints<'a> {
+    fn attached(&self) -> &Endpoints<'a> {
         self.signatures.as_ref().unwrap_or(&self.own)
     }
 
@@ -99,7 +99,7 @@ impl<'a> Remote<'a> {
     /// A manifest that is not taken may miss a blob that the registry has lost: it is put again next time.
     fn forgetting<T>(&self, result: Result<T>) -> Result<T> {
         if result.is_err() {
-            self.registries.forget_blobs(self.beside());
+            self.registries.forget_blobs(self.attached());
         }
         result
     }
@@ -142,10 +142,10 @@ impl Store for Remote<'_> {
         Ok(None)
     }
 
-    fn signatures(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let (standing, found) = self.beside().read_tag(signature_tag(subject))?;
+    fn beside(&self, kind: Beside, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let (standing, found) = self.attached().read_tag(kind.tag(subject))?;
         let mut seen = self.seen();
-        seen.sig = Some((*subject, standing));
+        seen.beside.insert((kind, *subject), standing);
         let Some(found) = found else { return Ok(Vec::new()) };
         let descriptor = found.descriptor.clone();
         seen.keep(found);
@@ -153,13 +153,13 @@ impl Store for Remote<'_> {
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        referrers::list(self.registries, self.beside(), subject)
+        referrers::list(self.registries, self.attached(), subject)
     }
 }
 
 impl Sink for Remote<'_> {
     fn put_blob(&self, bytes: &[u8]) -> Result<()> {
-        let (to, digest) = (self.beside(), Digest::of(bytes));
+        let (to, digest) = (self.attached(), Digest::of(bytes));
         if self.registries.has_blob(to, &digest) {
             return Ok(());
         }
@@ -168,21 +168,21 @@ impl Sink for Remote<'_> {
         Ok(())
     }
 
-    fn put_signatures(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        let tag = signature_tag(&subject.digest);
-        let seen = self.seen().sig.take();
+    fn put_beside(&self, kind: Beside, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
+        let tag = kind.tag(&subject.digest);
+        let seen = self.seen().beside.remove(&(kind, subject.digest));
         let over = match seen {
-            Some((read, over)) if read == subject.digest => over,
-            _ => self.beside().read_tag(tag.clone())?.0,
+            Some(over) => over,
+            None => self.attached().read_tag(tag.clone())?.0,
         };
-        let put = self.beside().put_tag(&tag, &over, manifest.media_type, manifest.bytes);
+        let put = self.attached().put_tag(&tag, &over, manifest.media_type, manifest.bytes);
         self.forgetting(put)?;
         self.registries.settling.note(over.read);
         Ok(())
     }
 
     fn put_referrer(&self, subject: &Descriptor, manifest: &ManifestToPut<'_>) -> Result<()> {
-        let read = self.forgetting(referrers::put(self.registries, self.beside(), subject, manifest))?;
+        let read = self.forgetting(referrers::put(self.registries, self.attached(), subject, manifest))?;
         if let Some(read) = read {
             self.registries.settling.note(read);
         }
