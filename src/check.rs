@@ -131,8 +131,6 @@ checks! {
             "A request has 1 to 10,000 items with at most 256 annotations each, and at most 256 unknown members of optional.";
         CustomPayload "CUSTOM-PAYLOAD" NotAllowed "bytes that other tools would take for an image signature's",
             "A payload of another tool, and the content of a file, neither begin with `DSSEv1 ` nor are a JSON object with a member `critical`, in whatever letter case.";
-        PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
-            "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
         PredicateSyntax "PREDICATE-SYNTAX" Document "predicate is not a strict JSON object",
             "A predicate is a JSON object, no member twice, at most 64 deep; the type custom wraps any text in UTF-8.";
         PredicateSize "PREDICATE-SIZE" OverLimit "predicate is larger than the limit",
@@ -235,6 +233,10 @@ checks! {
             "A pipe or compressed archive gives at most 256 GiB, of it 512 MiB in blobs of 4 MiB or less; an archive has at most 1,000,000 members.";
         SourceAbsent "SOURCE-ABSENT" Archive "manifest, config or payload is not there",
             "Manifests and configs of an image are where the image is.";
+        LayerAbsent "LAYER-ABSENT" Archive "layer or config is not there",
+            "Every blob that a manifest names is where the manifest is, when it is copied.";
+        LayerDigest "LAYER-DIGEST" Inconsistent "blob is not what its descriptor says",
+            "Every blob that is copied has the size and the digest of its descriptor; nothing has its name before.";
         ArchiveDocker "ARCHIVE-DOCKER" OtherKind "docker-archive holds no manifest",
             "A docker save file has a layout inside (Docker 25 and later).";
         TagChanged "TAG-CHANGED" Changed "tag moved during the export",
@@ -247,6 +249,8 @@ checks! {
             "Each annotation key is given once.";
         AnnotationReserved "ANNOTATION-RESERVED" Usage "annotation that other tools read as a verified fact",
             "creator, timestamp, Issuer, Subject, Bundle and `RFC3161Timestamp` are not set by hand.";
+        PredicateType "PREDICATE-TYPE" Usage "not a predicate type",
+            "A predicate type is a URI of at most 512 bytes or one of cosign's names for one, and not that of image signatures.";
         ListSyntax "LIST-SYNTAX" Usage "line of the list cannot be read",
             "Lines are IMAGE [--as REF] [--identity REF] [-a k=v]…";
         ListEmpty "LIST-EMPTY" Usage "no images given",
@@ -294,7 +298,7 @@ checks! {
         PassphraseTwice "PASSPHRASE-TWICE" Usage "the two passphrases differ",
             "A new passphrase is typed twice.";
         PassphraseSource "PASSPHRASE-SOURCE" Usage "no terminal to ask for a passphrase",
-            "Passphrases come from the terminal, --passphrase-file or --passphrase-fd.";
+            "Passphrases come from the terminal, --passphrase-file or --passphrase-fd; for `coldsign public-key` from `COSIGN_PASSWORD` too.";
         KeyBackup "KEY-BACKUP" Inconsistent "not the key of that name in the home",
             "A backup holds the same key as the home.";
         SelfTest "SELF-TEST" SelfTest "known answer came out wrong",
@@ -363,6 +367,16 @@ checks! {
             "Where a registry has no referrers API, the index that is written under tag `sha256-<hex>` has at most 1,000 entries and 4 MiB.";
         PushLost "PUSH-LOST" Partial "what was pushed does not stay",
             "After a settle time, in at most eight rounds, every signature that was pushed is read back and verifies.";
+        DestinationTaken "DESTINATION-TAKEN" NotAllowed "destination holds something else",
+            "The name that a copy gets is free or names it already, and another SBOM is not replaced, unless --force.";
+        DestinationName "DESTINATION-NAME" Usage "name that signatures or referrers are found by",
+            "No image is named `sha256-<hex>`, alone or with .sig, .att or .sbom.";
+        CleanKind "CLEAN-KIND" NotAllowed "not deleted: no signature, attestation, SBOM or bundle",
+            "A manifest is deleted only if its own types say what it is, whatever tag it has.";
+        CleanTags "CLEAN-TAGS" NotAllowed "not deleted: another tag names it as well",
+            "Where a registry deletes by digest alone, nothing is deleted that another tag names.";
+        CleanLeft "CLEAN-LEFT" Partial "what was deleted is still there",
+            "What was deleted is not found any more.";
         ReadBack "READ-BACK" Changed "destination gives back other bytes",
             "What was pushed is read back, and verifies.";
     }
@@ -413,7 +427,7 @@ checks! {
             "An attestation layer has the media type of DSSE envelopes.";
         AttLayerSize "ATT-LAYER-SIZE" NoneMatched "envelope is not of the size its descriptor says",
             "An envelope has its descriptor's size and digest.";
-        AttEnvelope "ATT-ENVELOPE" NoneMatched "DSSE envelope cannot be read",
+        AttEnvelope "ATT-ENVELOPE" NoneMatched "envelope cannot be read",
             "An envelope is strict JSON with an in-toto statement in base64 and 1 to 32 signatures; key ids are not looked at.";
         AttStatement "ATT-STATEMENT" NoneMatched "statement of an attestation cannot be read",
             "An attestation's statement is a strict in-toto statement v0.1 or v1 with 1 to 1,024 subjects.";

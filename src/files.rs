@@ -102,8 +102,19 @@ impl Output {
 
     /// Writes all `chunks`, syncs, and gives the file its name; unless it replaces, OUT-EXISTS if something took the
     /// name meanwhile. Refused or failed, the folder is as it was.
-    pub fn write(mut self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
-        self.partial.fill(chunks)?;
+    pub fn write(self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        let path = self.partial.path.clone();
+        self.write_with(|out| {
+            for chunk in chunks {
+                out.write_all(chunk.as_ref()).map_err(|error| not_created(&path, error))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The same for what cannot be had at once: `fill` writes it piece by piece, and its refusal leaves no file.
+    pub fn write_with(mut self, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
+        self.partial.fill(fill)?;
         if self.replaces {
             self.partial.publish_over(&self.path)
         } else {
@@ -166,12 +177,10 @@ impl Partial {
         Ok(partial)
     }
 
-    fn fill(&mut self, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+    fn fill(&mut self, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
         let mut writer = BufWriter::with_capacity(BUFFER, &self.file);
-        let run = || -> io::Result<()> {
-            for chunk in chunks {
-                writer.write_all(chunk.as_ref())?;
-            }
+        fill(&mut writer)?;
+        let mut run = || -> io::Result<()> {
             writer.flush()?;
             self.file.sync_all()?;
             // Whoever reads it back is to get it from the medium, not from memory; advice that is not taken does no harm.
@@ -179,11 +188,7 @@ impl Partial {
             let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
             Ok(())
         };
-        run().map_err(|error| {
-            Error::new(Check::FileWrite, self.path.display())
-                .detail("the output was not created")
-                .caused_by(error)
-        })
+        run().map_err(|error| not_created(&self.path, error))
     }
 
     /// Gives the partial its name without ever replacing a file.
@@ -276,6 +281,10 @@ fn check_left_over(path: &Path, target: &Path) -> Result<()> {
         Err(fs::TryLockError::WouldBlock) => Err(in_use(target)),
         _ => Ok(()),
     }
+}
+
+fn not_created(path: &Path, error: io::Error) -> Error {
+    Error::new(Check::FileWrite, path.display()).detail("the output was not created").caused_by(error)
 }
 
 fn out_exists(path: &Path) -> Error {

@@ -25,6 +25,7 @@ pub mod format;
 pub mod home;
 pub mod keys;
 pub mod limits;
+pub mod passphrase;
 pub mod request;
 pub mod response;
 pub mod review;

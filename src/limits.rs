@@ -78,6 +78,12 @@ pub const HTTP_HEADER: usize = 32 * 1024;
 pub const HTTP_ERROR: usize = 64 * 1024;
 /// Redirects that one request follows: a registry needs one, to its storage.
 pub const HTTP_REDIRECTS: usize = 5;
+/// Manifests that one copy carries: an index of every platform with dozens beside each; they are held in memory.
+pub const COPIED: usize = 10_000;
+/// Tags of a repository that are looked at before something is deleted by its digest: each costs a request.
+pub const TAGS: usize = 1_000;
+/// Pages of a list of tags: registries put a hundred or more on one.
+pub const TAGS_PAGES: usize = 32;
 /// Characters of foreign text shown in one place, the rest is counted.
 pub const SHOWN: usize = 256;
 /// Largest integer of our documents: the last one that every JSON reader holds exactly (RFC 8785, 2^53 - 1).

@@ -85,6 +85,55 @@ fn one_case(folder: &Path, case: &Value) {
     assert_eq!((error.check(), error.exit().code()), expected, "{name}");
 }
 
+/// The connected side reads the public key of every type that verifies.
+#[cfg(feature = "connected")]
+#[test]
+fn public_keys_of_private_ones() {
+    let public = |file: &str| ForeignKey::from_pem(&openssl(file))?.public_key(Some(&pass("pass")));
+    for file in [
+        "p256.pem",
+        "p256-sec1.pem",
+        "p256-pbkdf2.pem",
+        "p256-scrypt.pem",
+        "p384.pem",
+        "p384-sec1.pem",
+        "p384-pbkdf2.pem",
+        "p521.pem",
+        "p521-sec1.pem",
+        "p521-pbkdf2.pem",
+        "ed25519.pem",
+        "ed25519-pbkdf2.pem",
+        "rsa2048.pem",
+        "rsa2048-pkcs1.pem",
+        "rsa2048-pbkdf2.pem",
+    ] {
+        let expected = openssl(&format!("{}.pub", file.split(['-', '.']).next().unwrap()));
+        assert_eq!(public(file).ok().unwrap().to_pem().as_bytes(), expected, "{file}");
+    }
+    for (file, name) in [
+        ("rsa1024.pem", "RSA with 1024 bits"),
+        ("rsa8192.pem", "RSA with 8192 bits"),
+        ("secp256k1.pem", "secp256k1"),
+        ("secp256k1-sec1.pem", "secp256k1"),
+    ] {
+        let error = public(file).unwrap_err();
+        assert_eq!((error.check(), error.at()), (Check::KeyType, name), "{file}");
+    }
+    // Numbers that do not belong together: the last byte of a prime, of the point beside the private number.
+    let altered = |file: &str, at: usize| {
+        let file = openssl(file);
+        let (label, mut der) = pem::decode_vec(&file).unwrap();
+        let at = der.len() - at;
+        der[at] ^= 2;
+        let file = pem::encode_string(label, LineEnding::LF, &der).unwrap();
+        check(ForeignKey::from_pem(file.as_bytes()).ok().unwrap().public_key(None))
+    };
+    assert_eq!(altered("p521.pem", 1), Some(Check::KeyMismatch));
+    assert_eq!(altered("p521-sec1.pem", 1), Some(Check::KeyMismatch));
+    // Behind the second prime stand two exponents and the coefficient, 131 or 132 bytes each.
+    assert_eq!(altered("rsa2048-pkcs1.pem", 3 * 132 + 40), Some(Check::KeyMismatch));
+}
+
 #[test]
 fn wrong_passphrase_of_foreign_keys() {
     for file in ["keys/by-cosign-3.1.1.key", "keys-openssl/p256-pbkdf2.pem", "keys-openssl/p256-scrypt.pem"] {
@@ -142,7 +191,7 @@ fn keys_of_openssl_that_are_refused() {
         ("p256-pbes1.pem", Check::KeyParameters, "", "openssl pkcs8 -topk8"),
         ("p256-sec1-encrypted.pem", Check::KeyFormat, "", "openssl pkcs8 -topk8"),
         ("p256-with-parameters.pem", Check::KeyFormat, "", "openssl ec"),
-        ("p256.pub", Check::KeyFormat, "", "imported are"),
+        ("p256.pub", Check::KeyFormat, "", "private keys are"),
         ("p521.pem", Check::KeyType, "P-521", "key generate"),
         ("p521-sec1.pem", Check::KeyType, "P-521", "key generate"),
         ("p521-pbkdf2.pem", Check::KeyType, "P-521", "key generate"),
@@ -253,6 +302,12 @@ fn envelopes_of_cosign() {
 
 #[test]
 fn export_to_cosign_and_back() {
+    for kind in [SigningKind::P384, SigningKind::Ed25519] {
+        let key = SigningKey::generate(kind, &mut OsRandom).unwrap();
+        let file = cosign::to_pem(&key, &pass("new"), &mut OsRandom).ok().unwrap();
+        let back = open_foreign(file.expose(), Some(&pass("new"))).ok().unwrap();
+        assert_eq!(back.public_key(), key.public_key(), "{kind:?}");
+    }
     let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap();
     let export = || cosign::to_pem(&key, &pass("new"), &mut OsRandom).ok().unwrap();
     let (file, other) = (export(), export());
@@ -422,6 +477,22 @@ fn sealed_keys_are_told_from_others() {
     assert_eq!(check(SealedKey::from_pem(spaced.as_bytes())), Some(Check::KeyDamaged));
 }
 
+/// A sealed key of each type opens, and its header names the type.
+#[test]
+fn sealed_keys_of_every_type() {
+    for (file, name) in [("p256", "P-256"), ("p384", "P-384"), ("ed25519", "Ed25519")] {
+        let key = open_foreign(&openssl(&format!("{file}.pem")), None).ok().unwrap();
+        let cost = Cost::new(1 << 15).unwrap();
+        let sealed =
+            SealedKey::seal(&key, Uses::default(), "", &pass("x"), cost, &mut OsRandom).ok().unwrap();
+        let sealed = SealedKey::from_pem(sealed.to_pem().as_bytes()).ok().unwrap();
+        assert_eq!(sealed.public_key().kind().to_string(), name);
+        assert_eq!(sealed.public_key().to_pem().as_bytes(), openssl(&format!("{file}.pub")));
+        let opened = sealed.unlock(&pass("x")).ok().unwrap();
+        assert_eq!(opened.sign(b"x").unwrap(), key.sign(b"x").unwrap());
+    }
+}
+
 #[test]
 fn changing_the_passphrase_keeps_key_uses_and_comment() {
     let key = open_foreign(&openssl("p256.pem"), None).ok().unwrap();
@@ -441,10 +512,18 @@ fn changing_the_passphrase_keeps_key_uses_and_comment() {
 /// No part of a private key and no passphrase stands in a file that is sealed, or in what any error says.
 #[test]
 fn no_canary_leaves() {
+    for (file, secret) in [("p256.pem", 36..68), ("p384.pem", 35..83), ("ed25519.pem", 16..48)] {
+        no_canary_of(file, secret);
+    }
+}
+
+/// `secret` is where the private number or seed stands in the file's DER.
+fn no_canary_of(file: &str, secret: std::ops::Range<usize>) {
     const CANARY: &str = "canary-passphrase-5f1c";
-    let key = open_foreign(&openssl("p256.pem"), None).ok().unwrap();
+    let file = openssl(file);
+    let key = open_foreign(&file, None).ok().unwrap();
     let plain = key.to_pkcs8_der().unwrap();
-    let scalar = &plain.expose()[36..68];
+    let scalar = &plain.expose()[secret];
     let sealed =
         SealedKey::seal(&key, Uses::default(), "", &pass(CANARY), Cost::new(1 << 15).unwrap(), &mut OsRandom)
             .ok()
@@ -477,17 +556,16 @@ fn no_canary_leaves() {
         altered[at] ^= 1;
         outputs.extend(SigningKey::from_pkcs8_der(&altered).err().map(say));
     }
-    let file = openssl("p256.pem");
     for at in 0..file.len() {
         outputs.extend(open_foreign(&file[..at], None).err().map(say));
     }
-    let hex = Digest::from_bytes(scalar.try_into().unwrap()).hex();
+    let hex = Digest::from_bytes(scalar[..32].try_into().unwrap()).hex();
     let decimal = scalar[..6].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let base64 = String::from_utf8(file).unwrap().lines().nth(1).unwrap()[48..64].to_owned();
     let canaries: [&[u8]; 6] = [
         CANARY.as_bytes(),
         &scalar[..8],
-        &scalar[24..],
+        &scalar[scalar.len() - 8..],
         &hex.as_bytes()[..16],
         decimal.as_bytes(),
         base64.as_bytes(),

@@ -13,9 +13,9 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
-use coldsign::format::reference::{Reference, Repository, Target};
+use coldsign::format::reference::{Identity, Reference, Repository, Target};
 use coldsign::format::signature::{Layer, read_layers};
-use coldsign::format::{bundle, signature};
+use coldsign::format::{bundle, payload, signature};
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
 use coldsign::request::{Asked, ImageSpec, Request};
@@ -24,6 +24,7 @@ use coldsign::review::Review;
 use coldsign::secret::OsRandom;
 use coldsign::sign::{Forms, sign};
 use coldsign::terminal::Script;
+use coldsign::transfer::attach::{self, Attached, Failed};
 use coldsign::transfer::flow::Flow;
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::merge::merge;
@@ -91,6 +92,16 @@ impl Images {
         response.extend(new).unwrap();
         let keys: Vec<PublicKey> = vec![key.public_key().clone()];
         Plan::check(response, Wanted { keys, threshold: 1, attach, request: None }).unwrap()
+    }
+
+    /// A signature by a key that is made now over the payload of the first one, as another tool brings it.
+    fn brought(&self) -> attach::Signature {
+        let key = SigningKey::generate(&mut OsRandom).unwrap();
+        let subject = self.specs[0].subject.clone();
+        let identity = Identity::parse(REPOSITORY).unwrap();
+        let payload = payload::render(&identity, &subject.digest, &BTreeMap::new());
+        let signature = key.sign(&payload).unwrap();
+        attach::Signature::check(subject, payload, &signature, key.public_key().clone(), true).unwrap()
     }
 
     /// A registry that has these images under their names.
@@ -763,4 +774,114 @@ fn a_strangers_bundle_hides_our_sig_and_ours_beside_it_does_not() {
     let both = row(&images.plan(Forms::Both));
     assert_eq!((both.hidden, both.bundled, both.bundles), (false, true, 1));
     assert!(both.warnings().is_empty());
+}
+
+// --- what another tool signed goes the same way
+
+fn attach(signature: &attach::Signature, registry: &Simulated) -> Result<Attached, Failed> {
+    let repository = Reference::parse(REPOSITORY).unwrap().repository().clone();
+    let to = attach::Destination::Repository(registry, &repository);
+    attach::attach(signature, &to, REPOSITORY, Flow { workers: 1, stop: &NEVER })
+}
+
+/// The check and the exit code.
+fn why(outcome: Result<Attached, Failed>) -> (Check, Exit) {
+    let failed = outcome.unwrap_err();
+    (failed.error.check(), failed.exit)
+}
+
+#[test]
+fn an_attached_signature_is_put_again_until_it_stays() {
+    let images = Images::one();
+    let (signature, subject) = (images.brought(), images.digest(0));
+    let over = |rounds: usize| {
+        images.registry().when(move |world, at| {
+            if matches!(at, At::Settle(round) if *round <= rounds) {
+                world.stranger(&subject, true);
+            }
+            Ok(true)
+        })
+    };
+    for rounds in [0, 1, 7] {
+        let registry = over(rounds);
+        let attached = attach(&signature, &registry).unwrap();
+        assert_eq!((attached.changed, registry.settled()), (true, rounds + 1));
+        assert_eq!(
+            (attached.foreign, registry.world().layers(&subject).len()),
+            match rounds {
+                0 => (0, 1),
+                _ => (1, 2),
+            }
+        );
+        // Again: nothing is put, and there is nothing to wait for.
+        let (puts, settled) = (registry.puts(), registry.settled());
+        assert!(!attach(&signature, &registry).unwrap().changed);
+        assert_eq!((registry.puts(), registry.settled()), (puts, settled));
+    }
+    assert_eq!(why(attach(&signature, &over(8))), (Check::PushLost, Exit::Partial));
+    // A registry that says yes and keeps nothing.
+    let forgetful = images.registry().when(|_, at| Ok(*at != At::PutSignatures));
+    assert_eq!(why(attach(&signature, &forgetful)), (Check::PushLost, Exit::Partial));
+}
+
+#[test]
+fn a_payload_that_was_lost_is_put_again() {
+    let images = Images::one();
+    let signature = images.brought();
+    let lost = AtomicUsize::new(0);
+    let registry = images
+        .registry()
+        .when(move |_, at| Ok(*at != At::PutBlob || lost.fetch_add(1, Ordering::SeqCst) >= 2));
+    attach(&signature, &registry).unwrap();
+    assert_eq!(registry.settled(), 2);
+    // And when an earlier run left it like that.
+    registry.world().blobs.clear();
+    assert!(attach(&signature, &registry).unwrap().changed);
+}
+
+#[test]
+fn how_far_an_attachment_came_is_in_the_exit_code() {
+    let images = Images::one();
+    let signature = images.brought();
+    let failing = |wanted: At| {
+        images.registry().when(move |_, at| match at {
+            at if *at == wanted => Err(Error::new(Check::RegistryAnswer, "a test")),
+            _ => Ok(true),
+        })
+    };
+    let refused = attach(&signature, &failing(At::PutSignatures)).unwrap_err();
+    assert_eq!((refused.error.check(), refused.exit), (Check::RegistryAnswer, Exit::Partial));
+    assert_eq!(refused.error.details().collect::<Vec<_>>(), ["it does not stand there"]);
+    assert_eq!(why(attach(&signature, &failing(At::Settle(1)))), (Check::RegistryAnswer, Exit::Partial));
+    // Nothing was begun, or nothing was put.
+    let stopped = AtomicBool::new(true);
+    let repository = Reference::parse(REPOSITORY).unwrap().repository().clone();
+    let registry = images.registry();
+    let to = attach::Destination::Repository(&registry, &repository);
+    let outcome = attach::attach(&signature, &to, REPOSITORY, Flow { workers: 1, stop: &stopped });
+    assert_eq!((why(outcome), registry.puts()), ((Check::Interrupted, Exit::Environment), 0));
+    let broken = images.registry();
+    broken.world().tag(REPOSITORY, &Beside::Signatures.tag(&images.digest(0)), OCI_MANIFEST, b"{}".to_vec());
+    assert_eq!(why(attach(&signature, &broken)), (Check::DestinationBroken, Exit::NothingPushed));
+    assert_eq!(broken.puts(), 0);
+}
+
+/// A signature that nobody verified is read back as bytes.
+#[test]
+fn an_unverified_one_comes_back_too() {
+    let images = Images::one();
+    let subject = images.specs[0].subject.clone();
+    let digest = subject.digest;
+    let signature = attach::Signature::unverified(subject, b"any".to_vec(), b"junk", false).unwrap();
+    let registry = images.registry().when(move |world, at| {
+        if *at == At::Settle(1) {
+            world.stranger(&digest, true);
+        }
+        Ok(true)
+    });
+    assert!(attach(&signature, &registry).unwrap().changed);
+    assert_eq!((registry.settled(), registry.world().layers(&digest).len()), (2, 2));
+    registry.world().blobs.clear();
+    assert!(attach(&signature, &registry).unwrap().changed);
+    assert!(!attach(&signature, &registry).unwrap().changed);
 }

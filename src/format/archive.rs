@@ -78,11 +78,8 @@ pub fn chunks<'a>(
     blobs
         .chain(documents)
         .flat_map(|(name, body)| {
-            [
-                Cow::Owned(header(&name, body.len()).to_vec()),
-                Cow::Borrowed(body),
-                Cow::Owned(padding(body.len())),
-            ]
+            let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            [Cow::Owned(header(&name, size).to_vec()), Cow::Borrowed(body), Cow::Owned(padding(body.len()))]
         })
         .chain([Cow::Owned(vec![0; 2 * BLOCK])])
 }
@@ -161,7 +158,7 @@ fn check_archive_header(name: &str, rest: &Bytes) -> Result<usize> {
         _ => None,
     });
     match size {
-        Some(size) if header(name, size).as_slice() == found => Ok(size),
+        Some(size) if header(name, u64::try_from(size).unwrap_or(u64::MAX)).as_slice() == found => Ok(size),
         _ => Err(Error::new(Check::ArchiveHeader, name)),
     }
 }
@@ -224,7 +221,7 @@ fn check_blob_digest(blobs: &[(Digest, Bytes)]) -> Result<()> {
 }
 
 /// The one header for a name and a size.
-fn header(name: &str, size: usize) -> [u8; BLOCK] {
+pub(crate) fn header(name: &str, size: u64) -> [u8; BLOCK] {
     let mut header = tar::Header::new_ustar();
     if let Some(field) = header.as_old_mut().name.get_mut(..name.len().min(100)) {
         field.copy_from_slice(name.as_bytes().get(..field.len()).unwrap_or_default());
@@ -232,7 +229,7 @@ fn header(name: &str, size: usize) -> [u8; BLOCK] {
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_size(u64::try_from(size).unwrap_or(u64::MAX));
+    header.set_size(size);
     header.set_mtime(0);
     header.set_entry_type(tar::EntryType::Regular);
     header.set_cksum();
@@ -251,3 +248,17 @@ const BLOCK: usize = 512;
 const BLOBS: &str = "blobs/sha256/";
 const INDEX: &str = "index.json";
 const LAYOUT: &str = "oci-layout";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies have layers that octal digits cannot count; requests and responses never do.
+    #[test]
+    fn sizes_beyond_octal_digits() {
+        for size in [0, 4, (8 << 30) - 1, 8 << 30, 1 << 40] {
+            let block = header("blobs/sha256/x", size);
+            assert_eq!(tar::Header::from_byte_slice(&block).entry_size().unwrap(), size);
+        }
+    }
+}

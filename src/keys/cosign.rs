@@ -41,12 +41,11 @@ pub fn to_pem(key: &SigningKey, passphrase: &Passphrase, random: &mut dyn Random
     Ok(SecretBytes::new(pem::encode(LABEL, envelope.as_bytes()).into_bytes()))
 }
 
-/// Opens the envelope inside the PEM block.
+/// Opens the envelope inside the PEM block: what is inside should be PKCS#8.
 ///
 /// Refuses with KEY-DAMAGED what is no such envelope, with KEY-PARAMETERS other names or scrypt parameters than
-/// cosign's three (before any work), with KEY-PASSPHRASE-DAMAGED what does not open, and what is inside as
-/// [`SigningKey::from_pkcs8_der`] does.
-pub(super) fn open(envelope: &[u8], passphrase: &Passphrase) -> Result<SigningKey> {
+/// cosign's three (before any work), with KEY-PASSPHRASE-DAMAGED what does not open.
+pub(super) fn open(envelope: &[u8], passphrase: &Passphrase) -> Result<SecretBytes> {
     let broken = || Error::new(Check::KeyDamaged, "").detail("not cosign's encrypted envelope");
     let value = Value::parse(envelope, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| broken().caused_by(error))?;
@@ -60,9 +59,7 @@ pub(super) fn open(envelope: &[u8], passphrase: &Passphrase) -> Result<SigningKe
         bytes(cipher.get("nonce")).and_then(|nonce| <[u8; 24]>::try_from(nonce).ok()).ok_or_else(broken)?;
     let ciphertext = bytes(value.get("ciphertext")).ok_or_else(broken)?;
     let derived = derive::scrypt_key(passphrase, &salt, log_n)?;
-    let plain = secretbox_open(&derived, &nonce, &ciphertext)
-        .ok_or_else(|| Error::new(Check::KeyPassphraseDamaged, ""))?;
-    SigningKey::from_pkcs8_der(plain.expose())
+    secretbox_open(&derived, &nonce, &ciphertext).ok_or_else(|| Error::new(Check::KeyPassphraseDamaged, ""))
 }
 
 /// NaCl's `crypto_secretbox`: a 16-byte tag, then the ciphertext.

@@ -1,4 +1,5 @@
-//! Private keys that other tools wrote: cosign's, PKCS#8 plain and PBES2 (RFC 5958, RFC 8018), SEC1 (RFC 5915).
+//! Private keys that other tools wrote: cosign's, PKCS#8 plain and PBES2 (RFC 5958, RFC 8018), SEC1 (RFC 5915), PKCS#1
+//! (RFC 8017).
 
 use pkcs8::pkcs5;
 use spki::AlgorithmIdentifierRef;
@@ -6,7 +7,11 @@ use spki::der::asn1::OctetStringRef;
 use spki::der::{Decode as _, Reader as _, SliceReader};
 
 use super::pem::{Block, Fault};
-use super::signing::SigningKey;
+#[cfg(feature = "connected")]
+use super::public::PublicKey;
+use super::signing::{self, SigningKey};
+#[cfg(feature = "connected")]
+use super::verifying;
 use super::{cosign, derive, sealed};
 use crate::check::Check;
 use crate::error::{Error, Result};
@@ -31,6 +36,8 @@ pub enum ForeignFormat {
     EncryptedPkcs8,
     /// SEC1 without encryption.
     Sec1,
+    /// An RSA key in PKCS#1 without encryption, which verifies and does not sign.
+    Pkcs1,
 }
 
 impl ForeignFormat {
@@ -50,8 +57,8 @@ pub struct ForeignKey {
 impl ForeignKey {
     /// Reads the PEM block of a key file and says by its label what it is.
     ///
-    /// Refuses with KEY-FORMAT an unknown label, several blocks or text around the block, with KEY-TYPE a label of a
-    /// type that coldsign does not sign with, with KEY-DAMAGED a known label around a broken block.
+    /// Refuses with KEY-FORMAT an unknown label, several blocks or text around the block, with KEY-TYPE the label of DSA,
+    /// with KEY-DAMAGED a known label around a broken block.
     pub fn from_pem(file: &[u8]) -> Result<Self> {
         let block = Block::parse(file).map_err(|fault| refuse_block(file, fault))?;
         Ok(Self { format: check_key_format(block.label)?, bytes: block.bytes })
@@ -69,20 +76,48 @@ impl ForeignKey {
     /// up or over a limit, with KEY-TYPE, KEY-DAMAGED, KEY-FORMAT and KEY-MISMATCH what is inside
     /// ([`SigningKey::from_pkcs8_der`]), with PASSPHRASE-SOURCE a missing passphrase.
     pub fn open(&self, passphrase: Option<&Passphrase>) -> Result<SigningKey> {
+        let plain = self.decrypt(passphrase)?;
+        match self.format {
+            ForeignFormat::Cosign | ForeignFormat::Pkcs8 | ForeignFormat::EncryptedPkcs8 => {
+                SigningKey::from_pkcs8_der(plain.expose())
+            }
+            ForeignFormat::Sec1 => SigningKey::from_sec1_der(plain.expose()),
+            ForeignFormat::Pkcs1 => Err(signing::refuse_type("RSA")),
+        }
+    }
+
+    /// The public key of the private one, of every type that verifies. Refuses as [`ForeignKey::open`], types that do
+    /// not verify instead of those that do not sign.
+    #[cfg(feature = "connected")]
+    pub fn public_key(&self, passphrase: Option<&Passphrase>) -> Result<PublicKey> {
+        let plain = self.decrypt(passphrase)?;
+        match self.format {
+            ForeignFormat::Cosign | ForeignFormat::Pkcs8 | ForeignFormat::EncryptedPkcs8 => {
+                verifying::of_pkcs8(plain.expose())
+            }
+            ForeignFormat::Sec1 => verifying::of_sec1(plain.expose()),
+            ForeignFormat::Pkcs1 => verifying::of_pkcs1(plain.expose()),
+        }
+    }
+
+    /// What is inside the encryption, in the format's own encoding.
+    fn decrypt(&self, passphrase: Option<&Passphrase>) -> Result<SecretBytes> {
         let needed = || {
             passphrase
                 .ok_or_else(|| Error::new(Check::PassphraseSource, "").detail("the key file is encrypted"))
         };
         match self.format {
             ForeignFormat::Cosign => cosign::open(self.bytes.expose(), needed()?),
-            ForeignFormat::Pkcs8 => SigningKey::from_pkcs8_der(self.bytes.expose()),
             ForeignFormat::EncryptedPkcs8 => open_pkcs8(self.bytes.expose(), needed()?),
-            ForeignFormat::Sec1 => SigningKey::from_sec1_der(self.bytes.expose()),
+            ForeignFormat::Pkcs8 | ForeignFormat::Sec1 | ForeignFormat::Pkcs1 => {
+                Ok(SecretBytes::new(self.bytes.expose().to_vec()))
+            }
         }
     }
 }
 
-fn open_pkcs8(der: &[u8], passphrase: &Passphrase) -> Result<SigningKey> {
+/// Decrypts PBES2.
+fn open_pkcs8(der: &[u8], passphrase: &Passphrase) -> Result<SecretBytes> {
     let (algorithm, ciphertext) = encrypted_info(der)?;
     let parameters = check_key_parameters(algorithm)?;
     let mut buffer = SecretBytes::new(ciphertext.to_vec());
@@ -93,11 +128,9 @@ fn open_pkcs8(der: &[u8], passphrase: &Passphrase) -> Result<SigningKey> {
                 other => refuse_encryption(&other.to_string()),
             },
         )?;
-    SigningKey::from_pkcs8_der(plain).map_err(|error| match error.check() {
-        // CBC has no tag: one wrong passphrase in 256 gives bytes, but not these.
-        Check::KeyFormat => Error::new(Check::KeyPassphraseDamaged, ""),
-        _ => error,
-    })
+    // CBC has no tag: one wrong passphrase in 256 gives bytes, but not these.
+    signing::check_key_format(plain).map_err(|_| Error::new(Check::KeyPassphraseDamaged, ""))?;
+    Ok(SecretBytes::new(plain.to_vec()))
 }
 
 /// `EncryptedPrivateKeyInfo` (RFC 5958, 3): the algorithm and the ciphertext.
@@ -120,7 +153,7 @@ fn encrypted_info(der: &[u8]) -> Result<(AlgorithmIdentifierRef<'_>, &[u8])> {
     })
 }
 
-/// KEY-FORMAT: a label of a private key that coldsign imports.
+/// KEY-FORMAT: a label of a private key that coldsign reads.
 fn check_key_format(label: &str) -> Result<ForeignFormat> {
     if cosign::LABELS.contains(&label) {
         return Ok(ForeignFormat::Cosign);
@@ -130,8 +163,8 @@ fn check_key_format(label: &str) -> Result<ForeignFormat> {
         "PRIVATE KEY" => Ok(ForeignFormat::Pkcs8),
         "ENCRYPTED PRIVATE KEY" => Ok(ForeignFormat::EncryptedPkcs8),
         "EC PRIVATE KEY" => Ok(ForeignFormat::Sec1),
-        "RSA PRIVATE KEY" => Err(super::signing::refuse_type("RSA")),
-        "DSA PRIVATE KEY" => Err(super::signing::refuse_type("DSA")),
+        "RSA PRIVATE KEY" => Ok(ForeignFormat::Pkcs1),
+        "DSA PRIVATE KEY" => Err(signing::refuse_type("DSA")),
         "OPENSSH PRIVATE KEY" => {
             refuse(Check::KeyFormat, "an OpenSSH private key", "ssh-keygen -p -m PKCS8 -f COPY-OF-FILE")
         }
@@ -143,7 +176,7 @@ fn check_key_format(label: &str) -> Result<ForeignFormat> {
         other => refuse(
             Check::KeyFormat,
             &format!("PEM block {other}"),
-            "imported are PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY and cosign's encrypted keys",
+            "private keys are PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY and cosign's encrypted ones",
         ),
     }
 }

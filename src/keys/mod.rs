@@ -7,5 +7,7 @@ mod pem;
 pub mod public;
 pub mod sealed;
 pub mod signing;
+#[cfg(feature = "connected")]
+mod verifying;
 
 pub use foreign::open_foreign;

@@ -163,17 +163,19 @@ impl PublicKey {
         matches!(self.kind(), KeyKind::P256 | KeyKind::P384 | KeyKind::Ed25519)
     }
 
-    /// Whether `bytes` are this key as it stands beside a private one: a point, compressed or not, or an Ed25519 key.
-    pub(super) fn is_spelled(&self, bytes: &[u8]) -> bool {
-        match &self.algorithm {
-            Algorithm::P256(key) => is_point(key.as_affine(), bytes),
-            Algorithm::P384(key) => is_point(key.as_affine(), bytes),
-            Algorithm::Ed25519(key) => key.as_bytes() == bytes,
+    /// KEY-MISMATCH: `beside`, the public key in a file of the private one, is this key: a point, compressed or not, or
+    /// the bytes of Ed25519.
+    pub(super) fn check_key_mismatch(&self, beside: &[u8]) -> Result<()> {
+        let same = match &self.algorithm {
+            Algorithm::P256(key) => is_point(key.as_affine(), beside),
+            Algorithm::P384(key) => is_point(key.as_affine(), beside),
+            Algorithm::Ed25519(key) => key.as_bytes() == beside,
             #[cfg(feature = "connected")]
-            Algorithm::P521(key) => is_point(key.as_affine(), bytes),
+            Algorithm::P521(key) => is_point(key.as_affine(), beside),
             #[cfg(feature = "connected")]
             Algorithm::Rsa(..) => false,
-        }
+        };
+        if same { Ok(()) } else { Err(Error::new(Check::KeyMismatch, "")) }
     }
 
     /// Whether `signature` over `message` is good and spelled as in our own files: ECDSA in strict DER only
@@ -424,23 +426,34 @@ fn check_key_type(info: &Info<'_>) -> Result<Algorithm> {
             Ok(Algorithm::Ed25519(key))
         }
         #[cfg(feature = "connected")]
-        RSA => {
-            let info = spki::SubjectPublicKeyInfoRef::clone(info);
-            let key = rsa::RsaPublicKey::try_from(info).map_err(|error| {
-                Error::new(Check::KeyEncoding, "").detail("not an RSA public key").caused_by(error)
-            })?;
-            let bits = rsa_bits(&key);
-            if !matches!(bits, 2048 | 3072 | 4096) {
-                return refuse(&format!("RSA with {bits} bits"));
-            }
-            if rsa_exponent_bits(&key) > 31 {
-                // Go, hence cosign, takes none that is larger.
-                return refuse("RSA with an exponent over 2^31-1");
-            }
-            Ok(Algorithm::Rsa(Box::new(key), rsa::Pkcs1v15Sign::new::<sha2::Sha256>()))
-        }
+        RSA => rsa::pkcs1::RsaPublicKeyRef::from_der(bytes).map_err(not_rsa).and_then(check_rsa),
         other => refuse(&name_of_type(other)),
     }
+}
+
+/// KEY-TYPE: RSA of a size and with an exponent that we verify; looked at before anything is computed with them.
+#[cfg(feature = "connected")]
+pub(super) fn check_rsa(key: rsa::pkcs1::RsaPublicKeyRef<'_>) -> Result<Algorithm> {
+    let refuse = |what: &str| Err(Error::new(Check::KeyType, what));
+    let bits = |number: &[u8]| {
+        let zeros = number.first().map_or(0, |first| first.leading_zeros());
+        number.len().saturating_mul(8).saturating_sub(usize::try_from(zeros).unwrap_or(0))
+    };
+    let modulus = bits(key.modulus.as_bytes());
+    if !matches!(modulus, 2048 | 3072 | 4096) {
+        return refuse(&format!("RSA with {modulus} bits"));
+    }
+    if bits(key.public_exponent.as_bytes()) > 31 {
+        // Go, hence cosign, takes none that is larger.
+        return refuse("RSA with an exponent over 2^31-1");
+    }
+    let key = rsa::RsaPublicKey::try_from(key).map_err(not_rsa)?;
+    Ok(Algorithm::Rsa(Box::new(key), rsa::Pkcs1v15Sign::new::<sha2::Sha256>()))
+}
+
+#[cfg(feature = "connected")]
+fn not_rsa(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(Check::KeyEncoding, "").detail("not an RSA public key").caused_by(error)
 }
 
 /// KEY-ENCODING: the DER is the one that we encode from the parsed key, so that one key has one id (docs/key-format.md).
@@ -456,6 +469,7 @@ fn check_key_encoding(algorithm: &Algorithm, spki: &[u8]) -> Result<()> {
 /// What a key with this algorithm or curve is called.
 pub(super) fn name_of_type(oid: ObjectIdentifier) -> String {
     let name = match oid {
+        P224 => "P-224",
         P256 => "P-256",
         P384 => "P-384",
         P521 => "P-521",
@@ -499,12 +513,6 @@ fn rsa_bits(key: &rsa::RsaPublicKey) -> usize {
     usize::try_from(key.n().bits()).unwrap_or(usize::MAX)
 }
 
-#[cfg(feature = "connected")]
-fn rsa_exponent_bits(key: &rsa::RsaPublicKey) -> u32 {
-    use rsa::traits::PublicKeyParts as _;
-    key.e().bits()
-}
-
 /// `signature`, where it may be `r || s`: cosign takes it so only when it does not begin with two ASN.1 integers in a
 /// sequence, however the rest looks (Go's `asn1.Unmarshal` lets data follow).
 fn raw(signature: &[u8]) -> Option<&[u8]> {
@@ -524,11 +532,12 @@ fn raw(signature: &[u8]) -> Option<&[u8]> {
 const LABEL: &str = "PUBLIC KEY";
 
 pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
 pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
@@ -624,6 +633,8 @@ mod tests {
             (openssl!("rsapss.pub"), "RSA-PSS"),
             #[cfg(feature = "connected")]
             (openssl!("rsa1024.pub"), "RSA with 1024 bits"),
+            #[cfg(feature = "connected")]
+            (openssl!("rsa8192.pub"), "RSA with 8192 bits"),
             #[cfg(not(feature = "connected"))]
             (openssl!("rsa2048.pub"), "RSA"),
             #[cfg(not(feature = "connected"))]

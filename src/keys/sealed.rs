@@ -27,7 +27,7 @@ use crate::secret::{Passphrase, Random, SecretBytes};
 pub enum Use {
     /// In-toto attestations.
     Attestation,
-    /// Single files, by their hash.
+    /// Single files, by their content; by their hash alone where this is the only use.
     Blob,
     /// Simple signing payloads that somebody else wrote.
     CustomPayload,
@@ -67,9 +67,21 @@ impl Uses {
         self.0.iter().copied()
     }
 
+    /// Whether `wanted` is among them.
+    #[must_use]
+    pub fn has(&self, wanted: Use) -> bool {
+        self.0.contains(&wanted)
+    }
+
+    /// These uses, some added and some taken away; `None` when none is left.
+    #[must_use]
+    pub fn changed(&self, add: &[Use], remove: &[Use]) -> Option<Self> {
+        Self::new(self.iter().chain(add.iter().copied()).filter(|one| !remove.contains(one)))
+    }
+
     /// KEY-USES: a key signs nothing outside its uses. `key` names the key.
     pub fn check_key_uses(&self, wanted: Use, key: &str) -> Result<()> {
-        if self.0.contains(&wanted) {
+        if self.has(wanted) {
             return Ok(());
         }
         Err(Error::new(Check::KeyUses, key)
@@ -515,6 +527,10 @@ mod tests {
         let error = uses.check_key_uses(Use::Blob, "release").unwrap_err();
         assert_eq!((error.check(), error.at(), error.exit().code()), (Check::KeyUses, "release", 30));
         assert_eq!(Uses::new([]), None);
+        let changed = uses.changed(&[Use::Blob], &[Use::Attestation, Use::CustomPayload]).unwrap();
+        assert_eq!(changed.to_string(), "blob, image");
+        assert_eq!(uses.changed(&[Use::Image], &[]), Some(uses.clone()));
+        assert_eq!(uses.changed(&[], &[Use::Image, Use::Attestation]), None);
         assert_eq!(Uses::default().to_string(), "image");
         assert!(Use::ALL.is_sorted_by_key(|one| one.name()));
     }

@@ -97,7 +97,7 @@ impl SigningKey {
             }
         };
         if let Some(public) = info.public_key {
-            key.check_key_mismatch(public.raw_bytes())?;
+            key.public.check_key_mismatch(public.raw_bytes())?;
         }
         Ok(key)
     }
@@ -138,7 +138,7 @@ impl SigningKey {
         let signing = Self::from_number(kind, key.private_key)
             .ok_or_else(|| damaged("the private number is out of range"))?;
         if let Some(point) = key.public_key {
-            signing.check_key_mismatch(point)?;
+            signing.public.check_key_mismatch(point)?;
         }
         Ok(signing)
     }
@@ -151,11 +151,6 @@ impl SigningKey {
         let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes()).ok();
         seed.and_then(|seed| Self::from_number(SigningKind::Ed25519, seed.as_bytes()))
             .ok_or_else(|| damaged("the private key inside PKCS#8 is broken"))
-    }
-
-    /// KEY-MISMATCH: a public key that stands beside the private one is the derived one.
-    fn check_key_mismatch(&self, beside: &[u8]) -> Result<()> {
-        if self.public.is_spelled(beside) { Ok(()) } else { Err(Error::new(Check::KeyMismatch, "")) }
     }
 }
 
@@ -206,7 +201,7 @@ impl SigningKind {
         }
     }
 
-    fn on_curve(curve: ObjectIdentifier) -> Option<Self> {
+    pub(super) fn on_curve(curve: ObjectIdentifier) -> Option<Self> {
         match curve {
             public::P256 => Some(Self::P256),
             public::P384 => Some(Self::P384),
@@ -218,9 +213,6 @@ impl SigningKind {
 impl Secret {
     /// A private number or seed; `None` where it is out of range or of another length.
     fn from_number(kind: SigningKind, number: &[u8]) -> Option<Self> {
-        if number.len() != kind.length() {
-            return None;
-        }
         match kind {
             SigningKind::P256 => p256::ecdsa::SigningKey::from_slice(number).ok().map(Self::P256),
             SigningKind::P384 => p384::ecdsa::SigningKey::from_slice(number).ok().map(Self::P384),
@@ -232,7 +224,7 @@ impl Secret {
 }
 
 /// KEY-FORMAT: PKCS#8, not SEC1 or anything else in its place (cosign refuses SEC1 there too).
-fn check_key_format(der: &[u8]) -> Result<PrivateKeyInfoRef<'_>> {
+pub(super) fn check_key_format(der: &[u8]) -> Result<PrivateKeyInfoRef<'_>> {
     PrivateKeyInfoRef::from_der(der).map_err(|error| {
         let what = if EcPrivateKey::from_der(der).is_ok() {
             "SEC1 stands where PKCS#8 must stand"
@@ -245,13 +237,16 @@ fn check_key_format(der: &[u8]) -> Result<PrivateKeyInfoRef<'_>> {
 
 /// KEY-TYPE: P-256, P-384 and Ed25519 sign.
 fn check_key_type(info: &PrivateKeyInfoRef<'_>) -> Result<SigningKind> {
+    kind_of(info).map_err(|other| refuse_type(&public::name_of_type(other)))
+}
+
+/// The kind of a private key that signs; of another one its curve, or its algorithm.
+pub(super) fn kind_of(info: &PrivateKeyInfoRef<'_>) -> Result<SigningKind, ObjectIdentifier> {
     let algorithm = info.algorithm;
     match algorithm.parameters_oid() {
-        Ok(curve) if algorithm.oid == public::EC => {
-            SigningKind::on_curve(curve).ok_or_else(|| refuse_type(&public::name_of_type(curve)))
-        }
+        Ok(curve) if algorithm.oid == public::EC => SigningKind::on_curve(curve).ok_or(curve),
         _ if algorithm.oid == public::ED25519 => Ok(SigningKind::Ed25519),
-        _ => Err(refuse_type(&public::name_of_type(algorithm.oid))),
+        _ => Err(algorithm.oid),
     }
 }
 
@@ -265,7 +260,7 @@ fn ed25519_pkcs8(key: &ed25519_dalek::SigningKey) -> pkcs8::Result<SecretDocumen
     Ok(SecretDocument::encode_msg(&info)?)
 }
 
-fn damaged(line: &str) -> Error {
+pub(super) fn damaged(line: &str) -> Error {
     Error::new(Check::KeyDamaged, "").detail(line)
 }
 

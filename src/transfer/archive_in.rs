@@ -2,13 +2,14 @@
 //!
 //! `tar` reads the headers. Names, sizes, links and the end of the archive are judged here: the crate itself takes an
 //! archive that is cut in its last entry, names that stand twice and links as they come. Layers are never kept: in a
-//! file they are skipped by seeking, on a pipe they are read over.
+//! file they are skipped by seeking and found again when they are copied, on a pipe they are read over.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, BufReader, Read, Seek};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::{EntryType, Header};
@@ -51,7 +52,8 @@ pub fn open(path: &Path) -> Result<Layout> {
         let whole = BufReader::new(io::Cursor::new(magic).chain(file));
         if zipped { Input::stream(MultiGzDecoder::new(whole)) } else { Input::stream(whole) }
     };
-    read(&place, input).map_err(|error| error.within(&place))
+    let zipped = (zipped && metadata.is_file()).then_some(path);
+    read(&place, input, zipped).map_err(|error| error.within(&place))
 }
 
 /// The bytes of an archive, from its start.
@@ -69,15 +71,44 @@ enum Place {
         size: u64,
     },
     Kept(Vec<u8>),
-    /// Larger than anything that is ever asked for.
-    Large(u64),
+    /// Larger than anything that is held.
+    Large {
+        offset: u64,
+        size: u64,
+    },
     /// Written with holes by GNU tar.
     Sparse,
 }
 
 struct ArchiveBlobs {
-    file: Option<Mutex<File>>,
+    bytes: Bytes,
     places: HashMap<Digest, Place>,
+}
+
+/// Where the bytes of an archive can be read again.
+enum Bytes {
+    File(Arc<File>),
+    /// Decompressed anew, from the start.
+    Zipped(PathBuf),
+    Gone,
+}
+
+/// A part of a file, read without moving anybody's place in it.
+struct Part {
+    file: Arc<File>,
+    offset: u64,
+    left: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.offset)?;
+        let read = u64::try_from(count).unwrap_or(u64::MAX);
+        self.offset = self.offset.saturating_add(read);
+        self.left = self.left.saturating_sub(read);
+        Ok(count)
+    }
 }
 
 /// What was seen of an archive.
@@ -110,7 +141,7 @@ enum MemberKind {
     Odd(&'static str),
 }
 
-fn read(place: &str, mut input: Input) -> Result<Layout> {
+fn read(place: &str, mut input: Input, zipped: Option<&Path>) -> Result<Layout> {
     let mut seen = Seen::default();
     while let Some(member) = next_member(&mut input, seen.names.is_empty())? {
         seen.take(&mut input, &member)?;
@@ -123,11 +154,12 @@ fn read(place: &str, mut input: Input) -> Result<Layout> {
     let (Some(oci_layout), Some(index)) = (seen.oci_layout, seen.index) else {
         return Err(malformed("index.json", "missing"));
     };
-    let file = match input {
-        Input::File { reader, .. } => Some(Mutex::new(reader.into_inner())),
-        Input::Stream { .. } => None,
+    let bytes = match (input, zipped) {
+        (Input::File { reader, .. }, _) => Bytes::File(Arc::new(reader.into_inner())),
+        (Input::Stream { .. }, Some(path)) => Bytes::Zipped(path.to_owned()),
+        (Input::Stream { .. }, None) => Bytes::Gone,
     };
-    let blobs = ArchiveBlobs { file, places: seen.places };
+    let blobs = ArchiveBlobs { bytes, places: seen.places };
     let layout = Layout::new("", &oci_layout, &index, Box::new(blobs))?.at_place(place);
     Ok(if seen.docker {
         layout.with_warning(
@@ -180,7 +212,9 @@ impl Seen {
         let small = usize::try_from(size).is_ok_and(|size| size <= limits::MANIFEST);
         let place = match input {
             _ if sparse => Place::Sparse,
-            _ if !small => Place::Large(size),
+            Input::File { position, .. } | Input::Stream { position, .. } if !small => {
+                Place::Large { offset: *position, size }
+            }
             Input::File { position, .. } => Place::At { offset: *position, size },
             Input::Stream { .. } => {
                 self.kept += size;
@@ -429,18 +463,39 @@ impl Blobs for ArchiveBlobs {
         match self.places.get(digest) {
             None => Ok(None),
             Some(Place::Kept(bytes)) => Ok(Some(bytes.clone())),
-            Some(Place::Large(size)) => check_blob_size(digest, *size).map(|()| None),
+            Some(Place::Large { size, .. }) => check_blob_size(digest, *size).map(|()| None),
             Some(Place::Sparse) => Err(malformed(&blob_name(digest), "a sparse file")),
             Some(Place::At { offset, size }) => {
-                let Some(file) = &self.file else { return Ok(None) };
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let Bytes::File(file) = &self.bytes else { return Ok(None) };
                 let unreadable =
                     |error: io::Error| Error::new(Check::FileRead, blob_name(digest)).caused_by(error);
-                file.seek(SeekFrom::Start(*offset)).map_err(unreadable)?;
                 let mut bytes = Vec::new();
-                file.by_ref().take(*size).read_to_end(&mut bytes).map_err(unreadable)?;
+                let mut part = Part { file: file.clone(), offset: *offset, left: *size };
+                part.read_to_end(&mut bytes).map_err(unreadable)?;
                 Ok(Some(bytes))
             }
+        }
+    }
+
+    fn open(&self, digest: &Digest) -> Result<Option<Box<dyn Read + Send>>> {
+        let (offset, size) = match self.places.get(digest) {
+            None => return Ok(None),
+            Some(Place::Kept(bytes)) => return Ok(Some(Box::new(io::Cursor::new(bytes.clone())))),
+            Some(Place::Sparse) => return Err(malformed(&blob_name(digest), "a sparse file")),
+            Some(Place::At { offset, size } | Place::Large { offset, size }) => (*offset, *size),
+        };
+        match &self.bytes {
+            Bytes::File(file) => Ok(Some(Box::new(Part { file: file.clone(), offset, left: size }))),
+            Bytes::Zipped(path) => {
+                let unreadable =
+                    |error: io::Error| Error::new(Check::FileRead, blob_name(digest)).caused_by(error);
+                let mut reader = MultiGzDecoder::new(BufReader::new(File::open(path).map_err(unreadable)?));
+                io::copy(&mut reader.by_ref().take(offset), &mut io::sink()).map_err(unreadable)?;
+                Ok(Some(Box::new(reader.take(size))))
+            }
+            Bytes::Gone => Err(Error::new(Check::SourceKind, blob_name(digest))
+                .detail("a pipe is read once, and this layer has gone by")
+                .hint("write it to a file first")),
         }
     }
 

@@ -154,10 +154,10 @@ impl Signature {
 fn check_sig_key(key: &PublicKey, payload: &[u8], signature: &[u8]) -> Result<Vec<u8>> {
     key.spell(payload, signature).ok_or_else(|| {
         Error::new(Check::SigKey, "")
-            .detail(format!("{} {}", key.kind(), key.id()))
-            .hint("sign the bytes of the payload's file, no newline added, with SHA-256:")
-            .hint("openssl dgst -sha256 -sign KEY payload.json; for Ed25519")
-            .hint("openssl pkeyutl -sign -rawin -inkey KEY -in payload.json")
+            .detail(format!("key {}", key.id()))
+            .hint("sign the bytes of the payload's file, no newline added, with SHA-256,")
+            .hint("as openssl dgst -sha256 -sign KEY payload.json; by Ed25519")
+            .hint("as openssl pkeyutl -sign -rawin -inkey KEY -in payload.json")
     })
 }
 

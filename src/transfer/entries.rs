@@ -244,6 +244,20 @@ impl Entries {
         self.by_digest.entry(new.digest).or_default().extend(places);
     }
 
+    /// Takes away the entries that `is_gone` says; says how many these were.
+    pub fn remove(&mut self, is_gone: impl Fn(&Entry) -> bool) -> usize {
+        let before = std::mem::take(&mut self.list);
+        let count = before.len();
+        for places in [&mut self.by_name, &mut self.by_tag] {
+            places.clear();
+        }
+        self.by_digest.clear();
+        for entry in before.into_iter().filter(|entry| !is_gone(entry)) {
+            self.append(entry);
+        }
+        count - self.list.len()
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {

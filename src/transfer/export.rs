@@ -470,7 +470,7 @@ impl Platform {
     }
 
     /// Without a variant it means any. `arm64` has one variant, which many leave unsaid.
-    fn fits(&self, os: &str, architecture: &str, variant: Option<&str>) -> bool {
+    pub(super) fn fits(&self, os: &str, architecture: &str, variant: Option<&str>) -> bool {
         let variant = variant.or((architecture == "arm64").then_some("v8"));
         self.os == os
             && self.architecture == architecture

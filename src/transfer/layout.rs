@@ -1,6 +1,7 @@
 //! An OCI layout to read, whatever holds its files: what a name picks, and where its signatures are.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use oci_spec::image::OciLayout;
 use serde::Deserialize;
 
 use super::entries::{Entries, Entry, Kind, Picked};
+use super::layers::Layers;
 use super::store::{Beside, Place, Store};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -22,6 +24,9 @@ pub trait Blobs: Send + Sync {
     /// The bytes of a blob as they are, not hashed yet. `None`: not there. BLOB-SIZE beyond
     /// [`limits::MANIFEST`].
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+
+    /// Opens a blob of any size. `None`: not there.
+    fn open(&self, digest: &Digest) -> Result<Option<Box<dyn Read + Send>>>;
 
     /// The names of all blobs of at most [`limits::MANIFEST`] bytes, in any order.
     fn small(&self) -> Result<Vec<Digest>>;
@@ -109,6 +114,11 @@ impl Layout {
         if let Some(attached) = attached.as_mut() {
             insert(attached.referrers.entry(*subject).or_default(), descriptor);
         }
+    }
+
+    /// Forgets what was found beside images by what it says.
+    pub(super) fn forget_attached(&self) {
+        *self.attached.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
@@ -267,6 +277,13 @@ impl Store for Layout {
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         self.with_attached(|attached| attached.referrers.get(subject).cloned().unwrap_or_default())
+    }
+}
+
+impl Layers for Layout {
+    fn layer(&self, layer: &Descriptor) -> Result<Option<Box<dyn Read + Send + '_>>> {
+        let opened = self.blobs.open(&layer.digest).map_err(|error| error.within(&self.place))?;
+        Ok(opened.map(|reader| -> Box<dyn Read + Send + '_> { reader }))
     }
 }
 

@@ -5,14 +5,18 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use walkdir::WalkDir;
 
-use super::entries::{Entries, Kind};
+use super::attached::Attached;
+use super::clean::Removal;
+use super::entries::{Entries, Entry, Kind};
 use super::flow::Flow;
+use super::layers::{Checked, Content, LayerSink, Put};
 use super::layout::{Blobs, Layout, blob_name, check_blob_size};
 use super::store::{Beside, Destinations, ManifestToPut, Sink, Store};
 use crate::check::Check;
@@ -20,6 +24,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::evidence::Descriptor;
+use crate::format::layout::OCI_LAYOUT;
 use crate::format::reference::{Repository, Target};
 use crate::limits;
 
@@ -52,6 +57,10 @@ struct Changes {
     put: HashMap<Digest, (Descriptor, Option<Beside>)>,
     /// Blobs that were written and may not be on the medium yet.
     blobs: Vec<PathBuf>,
+    /// How many of the entries that were read are gone.
+    removed: usize,
+    /// Manifests that are to go when nothing names them any more.
+    gone: Vec<PathBuf>,
 }
 
 struct DirBlobs {
@@ -101,6 +110,17 @@ impl Blobs for DirBlobs {
         files::read(&path, u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX)).map(Some)
     }
 
+    fn open(&self, digest: &Digest) -> Result<Option<Box<dyn Read + Send>>> {
+        let path = self.folder.join(blob_name(digest));
+        match files::open_regular(&path) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(_) if matches!(fs::metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn small(&self) -> Result<Vec<Digest>> {
         let mut small = Vec::new();
         let folder = self.folder.join("blobs").join("sha256");
@@ -132,6 +152,25 @@ impl LayoutDir {
             writing: Default::default(),
             changes: Mutex::default(),
         })
+    }
+
+    /// As [`LayoutDir::open`]; where nothing is, or an empty directory, an empty layout is made first.
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        let refuse = |error: io::Error| {
+            Error::new(Check::FileWrite, path.display()).detail("nothing was written").caused_by(error)
+        };
+        let is_empty = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(_) => false, // what it is instead, reading it says
+        };
+        if is_empty {
+            fs::create_dir_all(path.join("blobs").join("sha256")).map_err(refuse)?;
+            files::create(&path.join("index.json"), 0o644, EMPTY_INDEX)?;
+            // Last: without it nobody takes the directory for a layout.
+            files::create(&path.join("oci-layout"), 0o644, OCI_LAYOUT)?;
+        }
+        Self::open(path)
     }
 
     /// The layout, to read it.
@@ -180,7 +219,7 @@ impl LayoutDir {
             .filter_map(|(subject, _)| Some((subject.digest, entries.place(&subject.digest)?)))
             .collect();
         let place = |subject: &Digest| places.get(subject).copied().unwrap_or(usize::MAX);
-        entries.sort_from(self.entries_read, |entry| {
+        entries.sort_from(self.entries_read.saturating_sub(changes.removed), |entry| {
             let digest = entry.descriptor().map(|descriptor| descriptor.digest);
             let put = digest.and_then(|digest| changes.put.get(&digest));
             put.map(|(subject, kind)| (place(&subject.digest), subject.digest, kind.is_none(), *kind, digest))
@@ -196,6 +235,114 @@ impl LayoutDir {
             (place(&subject.digest), subject.digest, sig.is_none(), sig.copied())
         });
         mark(entries, &signed);
+        mark_attestations(entries, &changes.put);
+    }
+}
+
+impl LayerSink for LayoutDir {
+    /// By its bytes: a name that power loss left on other ones is no blob.
+    fn has_layer(&self, layer: &Descriptor) -> Result<bool> {
+        let path = self.folder.join(blob_name(&layer.digest));
+        if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == layer.size) {
+            return Ok(false);
+        }
+        let file = files::open_regular(&path)?;
+        let (on, untold) = (AtomicBool::new(false), |_| {});
+        let Ok(mut checked) = Checked::new(file, layer, &on, &untold) else { return Ok(false) };
+        Ok(io::copy(&mut checked, &mut io::sink()).is_ok())
+    }
+
+    fn put_layer(&self, layer: &Descriptor, content: &dyn Content, _: Option<&Repository>) -> Result<Put> {
+        let path = self.folder.join(blob_name(&layer.digest));
+        let partial = self.folder.join(format!(".coldsign-{}.partial", layer.digest.hex()));
+        let broken = |error: io::Error| match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(error) => Error::new(Check::FileWrite, path.display())
+                .detail("index.json is as it was: nothing names what was written so far")
+                .caused_by(error),
+        };
+        let mut content = content.open()?;
+        let mut file =
+            File::options().write(true).create(true).truncate(false).open(&partial).map_err(broken)?;
+        if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+            return Err(Error::new(Check::FileWrite, partial.display())
+                .detail("another program is writing it at this moment"));
+        }
+        let written = file
+            .set_len(0)
+            .and_then(|()| io::copy(&mut content, &mut file))
+            .and_then(|_| fs::rename(&partial, &path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&partial);
+            return Err(broken(error));
+        }
+        self.changes().blobs.push(path.clone());
+        Ok(Put::Sent)
+    }
+
+    fn put_manifest(&self, manifest: &ManifestToPut<'_>) -> Result<()> {
+        self.put(&manifest.descriptor().digest, manifest.bytes)
+    }
+
+    /// The entry that has the name goes, where it is of another image. cosign's `kind` is set where no other image has it.
+    fn put_name(&self, manifest: &ManifestToPut<'_>, name: Option<&str>) -> Result<()> {
+        let descriptor = manifest.descriptor();
+        let mut changes = self.changes();
+        let mut entries = self.layout.entries_mut();
+        let digest = descriptor.digest;
+        let is = |entry: &Entry| entry.descriptor().is_some_and(|known| known.digest == digest);
+        let is_named = |entry: &Entry| name.is_none() || entry.ref_name() == name;
+        if let Some(name) = name {
+            let gone = entries.remove(|entry| !is(entry) && entry.ref_name() == Some(name));
+            changes.index |= gone > 0;
+            changes.removed += gone;
+        }
+        if !entries.of_digest(&digest).any(is_named) {
+            entries.push(&descriptor, None, name);
+            changes.index = true;
+        }
+        if !entries.has_kind_beside(&[Kind::Image, Kind::ImageIndex], &digest) {
+            let kind = if descriptor.is_index() { Kind::ImageIndex } else { Kind::Image };
+            changes.index |= entries.set_kind(&digest, kind);
+        }
+        Ok(())
+    }
+
+    fn finish_copy(&self) -> Result<()> {
+        self.finish().map(drop)
+    }
+
+    fn settle_copy(&self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+impl Removal for LayoutDir {
+    fn remove(&self, attached: &Attached, _: &Digest) -> Result<()> {
+        let digest = attached.descriptor.digest;
+        let mut changes = self.changes();
+        let is = |entry: &Entry| entry.descriptor().is_some_and(|known| known.digest == digest);
+        let gone = self.layout.entries_mut().remove(is);
+        changes.removed += gone;
+        changes.index |= gone > 0;
+        changes.gone.push(self.folder.join(blob_name(&digest)));
+        Ok(())
+    }
+
+    /// First nothing names them any more, then they go: payloads, bundles and configs stay, which others may name.
+    fn finish_removal(&self) -> Result<()> {
+        let gone = std::mem::take(&mut self.changes().gone);
+        self.finish()?;
+        for path in &gone {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::new(Check::FileWrite, path.display()).caused_by(error));
+                }
+                _ => {}
+            }
+        }
+        self.layout.forget_attached();
+        Ok(())
     }
 }
 
@@ -215,6 +362,19 @@ fn mark(entries: &mut Entries, signed: &[(&Descriptor, Option<&Digest>)]) {
     entries.set_kind(&subject.digest, if subject.is_index() { Kind::ImageIndex } else { Kind::Image });
     if let Some(sig) = sig {
         entries.set_kind(sig, Kind::Sigs);
+    }
+}
+
+/// The same for the attestations of the image that has cosign's `kind`.
+fn mark_attestations(entries: &mut Entries, put: &HashMap<Digest, (Descriptor, Option<Beside>)>) {
+    let is_image = |kind| matches!(kind, Some(Kind::Image | Kind::ImageIndex));
+    let of_marked = put.iter().find(|(_, (subject, kind))| {
+        *kind == Some(Beside::Attestations)
+            && entries.of_digest(&subject.digest).any(|entry| is_image(entry.kind()))
+    });
+    let Some(manifest) = of_marked.map(|(manifest, _)| *manifest) else { return };
+    if !entries.has_kind_beside(&[Kind::Atts], &manifest) {
+        entries.set_kind(&manifest, Kind::Atts);
     }
 }
 
@@ -376,6 +536,9 @@ fn sync_each(folder: &Path, blobs: &[PathBuf]) -> io::Result<()> {
     File::open(folder.join("blobs").join("sha256"))?.sync_all()
 }
 
+/// The `index.json` of a layout that holds nothing yet.
+pub(super) const EMPTY_INDEX: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 /// Entries looked at to find a layout below a folder.
 const LOOKED_AT: usize = 1_000;
 /// Blobs that are synced one by one: a hundred waits are shorter than one for everything else on the file system.
@@ -388,7 +551,6 @@ mod tests {
 
     use super::*;
     use crate::format::evidence::OCI_MANIFEST;
-    use crate::transfer::entries::Entry;
     use crate::transfer::store::Place as _;
 
     const IMAGE: &str = "sha256:77a2a96a684ef906070011cb9741c8e4fae80ca4033afb41aa728329f996a52e";

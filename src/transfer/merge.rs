@@ -183,6 +183,93 @@ pub fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L]) -> Re
     Ok(Merge { foreign, crashing, change: Some(merged) })
 }
 
+/// What becomes of a manifest of layers that goes to where another one stands.
+#[derive(Debug)]
+pub enum United {
+    /// What stands there has all its layers.
+    Standing,
+    /// It has all that stands there, and takes its place as it is.
+    Incoming,
+    /// Its absent layers, text for text, behind those that stand there.
+    Merged(Merged),
+}
+
+/// Unites two `.sig` or two `.att` manifests: layers with equal members are one, whoever wrote them. DESTINATION-BROKEN,
+/// SIG-FULL; SIG-MANIFEST-KIND for an incoming one that is none.
+pub fn unite(kind: Beside, standing: Standing<'_>, incoming: Standing<'_>) -> Result<United> {
+    let broken = || broken(kind);
+    let (there, coming) =
+        (Stack::read(standing).map_err(|error| broken().caused_by(error))?, Stack::read(incoming)?);
+    let absent: Vec<usize> =
+        (0..coming.layers.len()).filter(|place| !there.has(coming.layers.get(*place))).collect();
+    if absent.is_empty() {
+        return Ok(United::Standing);
+    }
+    if there.layers.iter().all(|layer| coming.has(Some(layer))) && there.rest == coming.rest {
+        return Ok(United::Incoming);
+    }
+    check_sig_full(there.layers.len() + absent.len(), 0)?;
+    let digests: Vec<Digest> = there
+        .digests
+        .iter()
+        .chain(absent.iter().filter_map(|place| coming.digests.get(*place)))
+        .copied()
+        .collect();
+    let config = signature::render_config(digests.into_iter());
+    let (media_type, bytes) = standing;
+    let texts = texts(incoming.1).ok_or_else(broken)?;
+    let absent: Vec<&str> = absent.iter().filter_map(|place| texts.get(*place).copied()).collect();
+    let more = absent.iter().map(|text| text.len() + 1).sum();
+    let manifest = rewrite(bytes, more, broken, |name, value| match name {
+        "config" => Ok(Some(config_text(value, &config))),
+        "layers" => {
+            let layers: Vec<&RawValue> =
+                serde_json::from_str(value.get()).map_err(|error| broken().caused_by(error))?;
+            let layers = layers.iter().map(|layer| layer.get()).chain(absent.iter().copied());
+            Ok(Some(format!("[{}]", layers.collect::<Vec<_>>().join(","))))
+        }
+        _ => Ok(None),
+    })?;
+    check_sig_full(0, manifest.len())?;
+    Ok(United::Merged(Merged { media_type: media_type.to_owned(), manifest, config }))
+}
+
+/// A manifest of layers, to be compared with another one.
+struct Stack {
+    layers: Vec<Vec<u8>>,
+    digests: Vec<Digest>,
+    /// Its other members, but for the config, which follows from the layers.
+    rest: Vec<(String, Value)>,
+}
+
+impl Stack {
+    fn read((media_type, bytes): Standing<'_>) -> Result<Self> {
+        let layers = check_sig_manifest_kind(media_type, bytes)?;
+        let digest = |layer: &Value| layer.get("digest")?.as_str().and_then(|text| Digest::parse(text).ok());
+        let digests: Option<Vec<Digest>> = layers.iter().map(digest).collect();
+        let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)?;
+        let mut rest = value.as_object().unwrap_or_default().to_vec();
+        rest.retain(|(name, _)| !matches!(name.as_str(), "config" | "layers"));
+        rest.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(Self {
+            layers: layers.iter().map(Value::to_canonical).collect(),
+            digests: digests.ok_or_else(|| Error::new(Check::EvidenceAlgorithm, "layers"))?,
+            rest,
+        })
+    }
+
+    fn has(&self, layer: Option<&Vec<u8>>) -> bool {
+        layer.is_some_and(|layer| self.layers.contains(layer))
+    }
+}
+
+/// The layers of a manifest as they are written.
+fn texts(bytes: &[u8]) -> Option<Vec<&str>> {
+    let members: Members<'_> = serde_json::from_slice(bytes).ok()?;
+    let layers: Vec<&RawValue> = serde_json::from_str(members.get("layers")?.get()).ok()?;
+    Some(layers.iter().map(|layer| layer.get()).collect())
+}
+
 /// A layer that stands there.
 struct There<L: LayerBeside> {
     content: Digest,
@@ -346,6 +433,29 @@ mod tests {
     fn merged(standing: Option<Standing<'_>>, layers: &[Layer]) -> (Merged, usize) {
         let merge = merge(standing, layers).unwrap();
         (merge.change.unwrap(), merge.foreign)
+    }
+
+    #[test]
+    fn two_manifests_become_one() {
+        let of = |layers: &[Layer]| signature::render(layers).manifest.to_vec();
+        let (a, b) = (layer(b"p", b"a"), layer(b"p", b"b"));
+        let (first, second, both) = (of(std::slice::from_ref(&a)), of(std::slice::from_ref(&b)), of(&[a, b]));
+        let united = |standing: &[u8], incoming: &[u8]| {
+            unite(Beside::Signatures, (OCI_MANIFEST, standing), (OCI_MANIFEST, incoming))
+        };
+        assert!(matches!(united(&both, &first).unwrap(), United::Standing));
+        assert!(matches!(united(&first, &first).unwrap(), United::Standing));
+        // All that stands there comes along: it is put as it is.
+        assert!(matches!(united(&first, &both).unwrap(), United::Incoming));
+        let United::Merged(merged) = united(&first, &second).unwrap() else { panic!("both are needed") };
+        assert_eq!(merged.manifest, both, "appending gives the bytes that cosign would");
+        assert_eq!(merged.config, signature::render_config([Digest::of(b"p"), Digest::of(b"p")].into_iter()));
+        // A word that the other one lacks is a reason to keep what stands there.
+        let own = String::from_utf8(first.clone()).unwrap().replacen('{', "{\"x-own\":[1.50],", 1);
+        let United::Merged(kept) = united(own.as_bytes(), &both).unwrap() else { panic!("x-own is lost") };
+        assert!(kept.manifest.starts_with(b"{\"x-own\":[1.50],"));
+        assert_eq!(united(b"{}", &both).unwrap_err().check(), Check::DestinationBroken);
+        assert_eq!(united(&both, b"{}").unwrap_err().check(), Check::SigManifestKind);
     }
 
     #[test]

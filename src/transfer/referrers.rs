@@ -85,6 +85,47 @@ pub fn merge(
     Ok(Some(index))
 }
 
+/// What is left of an index when an entry is taken out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The entry was not in it, or it is no index of referrers.
+    Same,
+    /// Nothing: no entry, and no word that is not every such index's.
+    Empty,
+    /// Everything else, text for text.
+    Index(Vec<u8>),
+}
+
+/// Takes the entries of `referrer` out of what stands under [`tag`]. EVIDENCE-* where an entry is no descriptor.
+pub fn without(standing: &Descriptor, bytes: &[u8], subject: &Digest, referrer: &Digest) -> Result<Left> {
+    let Some(listed) = read_tag(standing, bytes, subject)? else { return Ok(Left::Same) };
+    if !listed.entries.iter().any(|entry| entry.digest == *referrer) {
+        return Ok(Left::Same);
+    }
+    let named = referrer.to_string();
+    let is_other = |entry: &&&RawValue| {
+        let members = serde_json::from_str::<Members<'_>>(entry.get()).ok();
+        let digest = members.as_ref().and_then(|members| members.get("digest"));
+        digest.and_then(|text| serde_json::from_str::<String>(text.get()).ok()) != Some(named.clone())
+    };
+    let value = parse(bytes).unwrap_or(Value::Null);
+    let bare = value.as_object().unwrap_or_default();
+    let is_bare =
+        bare.iter().all(|(name, _)| matches!(name.as_str(), "schemaVersion" | "mediaType" | "manifests"));
+    let left = std::cell::Cell::new(0);
+    let index = rewrite(bytes, 0, no_index, |name, value| {
+        if name != "manifests" {
+            return Ok(None);
+        }
+        let texts: Vec<&RawValue> =
+            serde_json::from_str(value.get()).map_err(|error| no_index().caused_by(error))?;
+        let kept: Vec<&str> = texts.iter().filter(is_other).map(|text| text.get()).collect();
+        left.set(kept.len());
+        Ok(Some(format!("[{}]", kept.join(","))))
+    })?;
+    Ok(if left.get() == 0 && is_bare { Left::Empty } else { Left::Index(index) })
+}
+
 /// REFERRERS-TAG: what stands under the tag is an index of referrers; anything else is left as it is.
 fn check_referrers_tag(standing: &Descriptor, bytes: &[u8], subject: &Digest) -> Result<Listed> {
     let listed = read_tag(standing, bytes, subject)?.ok_or_else(|| {
@@ -204,6 +245,24 @@ mod tests {
     fn add(standing: &[u8], manifest: &[u8]) -> Result<Option<Vec<u8>>> {
         let descriptor = Descriptor::of(OCI_INDEX, standing);
         merge(Some((&descriptor, standing)), &subject().digest, &put(manifest))
+    }
+
+    #[test]
+    fn an_entry_goes_and_every_other_word_stays() {
+        let (ours, theirs) = (referrer(b"one"), referrer(b"two"));
+        let one = merge(None, &subject().digest, &put(&ours)).unwrap().unwrap();
+        let both = add(&one, &theirs).unwrap().unwrap();
+        let without = |index: &[u8], referrer: &[u8]| {
+            let standing = Descriptor::of(OCI_INDEX, index);
+            without(&standing, index, &subject().digest, &Digest::of(referrer)).unwrap()
+        };
+        assert_eq!(without(&both, &theirs), Left::Index(one.clone()));
+        assert_eq!(without(&one, &theirs), Left::Same);
+        assert_eq!(without(&one, &ours), Left::Empty);
+        let spoken = String::from_utf8(one).unwrap().replacen('{', "{\"annotations\":{\"a\": \"b\"},", 1);
+        let Left::Index(left) = without(spoken.as_bytes(), &ours) else { panic!("a word is lost") };
+        let left = String::from_utf8(left).unwrap();
+        assert!(left.contains("{\"a\": \"b\"}") && left.ends_with("\"manifests\":[]}"), "{left}");
     }
 
     #[test]

@@ -145,3 +145,61 @@ fn foreign_text_is_escaped_and_a_broken_layer_hides_no_other() {
     assert_eq!(first["Bundle"], json!({"Payload": {"body": "x y", "integratedTime": 1}}));
     assert_eq!((&second["Base64Signature"], &second["Cert"]), (&json!(""), &Value::Null));
 }
+
+/// Of a certificate its DER is printed, whatever lines its PEM has.
+#[test]
+fn certificates_are_printed_as_der() {
+    let station = Station::new();
+    let pem = |name: &str| {
+        let pem = std::fs::read_to_string(crate::support::fixture(format!("tls/{name}.pem"))).unwrap();
+        let end = "-----END CERTIFICATE-----\n";
+        pem.split_inclusive(end).find(|block| block.contains("BEGIN CERTIFICATE")).unwrap().to_owned()
+    };
+    let der = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    let (leaf, root) = (pem("loopback"), pem("authority"));
+    let annotations = json!({"dev.cosignproject.cosign/signature": "AAAA",
+        "dev.sigstore.cosign/certificate": leaf,
+        "dev.sigstore.cosign/chain": format!("{leaf}{root}"),
+        "dev.sigstore.cosign/rfc3161timestamp": "{\"SignedRFC3161Timestamp\":\"AAAA\"}"});
+    put_sig(&station, &[(b"payload", annotations)]);
+    let found = lines(&station.coldsign().args(["download", "signature", "oci:single"]).expect(0));
+    let [found] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(found["Cert"], json!({"Raw": der(&leaf)}));
+    assert_eq!(found["Chain"], json!([{"Raw": der(&leaf)}, {"Raw": der(&root)}]));
+    assert_eq!(found["RFC3161Timestamp"], json!({"SignedRFC3161Timestamp": "AAAA"}));
+}
+
+/// A bundle beside `single` that holds a statement of this kind.
+fn put_bundle(station: &Station, predicate_type: &str) {
+    const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let put = |media_type: &str, bytes: &[u8]| {
+        station.write(format!("single/blobs/sha256/{}", Digest::of(bytes).hex()), bytes);
+        json!({"mediaType": media_type, "digest": Digest::of(bytes).to_string(), "size": bytes.len()})
+    };
+    let statement = json!({"_type": "https://in-toto.io/Statement/v1", "predicateType": predicate_type});
+    let bundle = json!({"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": ""}},
+        "dsseEnvelope": {"payload": STANDARD.encode(statement.to_string()), "signatures": []}});
+    let image = station.read(format!("single/blobs/sha256/{}", &SINGLE[7..]));
+    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": put("application/vnd.oci.empty.v1+json", b"{}"),
+        "layers": [put(BUNDLE, format!("{bundle:#}").as_bytes())],
+        "subject": put("application/vnd.oci.image.manifest.v1+json", &image)});
+    put("application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes());
+}
+
+#[test]
+fn an_attestation_is_no_signature() {
+    let station = Station::new();
+    let download = || station.coldsign().args(["download", "signature", "oci:single"]);
+    put_bundle(&station, "https://slsa.dev/provenance/v1");
+    let none = download().expect(10);
+    none.stdout("").stderr_line("1 bundle is an attestation, not printed");
+    put_bundle(&station, "https://sigstore.dev/cosign/sign/v1");
+    let signature = download().expect(0);
+    signature.stderr("1 bundle is an attestation, not printed\n");
+    let found = lines(&signature);
+    assert_eq!(found.len(), 1, "pretty JSON is on one line: {found:#?}");
+    assert_eq!(found[0]["verificationMaterial"], json!({"publicKey": {"hint": ""}}));
+    put_bundle(&station, "https://cyclonedx.org/bom");
+    download().expect(0).stderr("2 bundles are attestations, not printed\n");
+}

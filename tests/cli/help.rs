@@ -20,6 +20,10 @@ const COLDSIGN: &[&[&str]] = &[
     &["download"],
     &["download", "signature"],
     &["download", "attestation"],
+    &["public-key"],
+    &["tree"],
+    &["copy"],
+    &["clean"],
     &["trusted-root"],
     &["trusted-root", "create"],
 ];
@@ -37,6 +41,7 @@ const SIGNER: &[&[&str]] = &[
     &["key", "public"],
     &["key", "check"],
     &["key", "passphrase"],
+    &["key", "uses"],
     &["key", "export"],
 ];
 

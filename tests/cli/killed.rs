@@ -171,6 +171,37 @@ fn while_making_a_home_and_a_key() {
     panic!("still not done");
 }
 
+/// `key uses` goes the way of the passphrase: the file is the old one or the new one.
+#[test]
+fn while_changing_uses() {
+    if !has_strace() {
+        return;
+    }
+    let station = Station::new();
+    let signer = env!("CARGO_BIN_EXE_coldsign-signer");
+    let key = ["key", "uses", "release", "--add", "blob", "--passphrase-file", "pass", "--allow-swap"];
+    let before = station.read("vault/keys/release.key");
+    let mut deaths = 0;
+    for at in 1..MOST {
+        let outcome = killed_at(&station, at, signer, &key).run();
+        let show = ["key", "uses", "release", "--passphrase-file", "pass", "--allow-swap"];
+        let shown = station.signer().args(show).expect(0);
+        match shown.stdout_text() {
+            "release, use image\n" => {}
+            "release, use blob, image\n" if outcome.code() == Some(0) => {
+                assert!(deaths > 1, "{deaths} deaths before\n{outcome}");
+                return;
+            }
+            "release, use blob, image\n" => {
+                std::fs::write(station.path("vault/keys/release.key"), &before).unwrap();
+            }
+            other => panic!("{other} after {deaths} deaths\n{outcome}"),
+        }
+        deaths += 1;
+    }
+    panic!("killed {deaths} times and still not done");
+}
+
 /// Where the process cannot be closed to others, it does nothing at all.
 #[test]
 fn memory_that_stays_open() {

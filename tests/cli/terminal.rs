@@ -1,4 +1,4 @@
-//! `sign` at a terminal, what goes beyond one page and one answer: every page is shown before the approval, each
+//! `clean` and `sign` at a terminal, what goes beyond one page and one answer: every page is shown before the approval, each
 //! attempt asks for other words, a wrong passphrase does not undo the review, and half a terminal is none.
 
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::station::{PASS, Station, words_of};
+use crate::support::Sandbox;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAGER: &str = "Enter next, b back, NUMBER all of one image, / search, q refuse: ";
@@ -36,7 +37,18 @@ impl Seat {
     fn sign(station: &Station, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign-signer"));
         command.args(["sign", "request.tar", "--key", "release", "-o", "out.tar", "--allow-swap"]);
+        command.args(arguments).env("COLDSIGN_HOME", "vault");
+        Self::of(station, command)
+    }
+
+    fn of(station: &Station, mut command: Command) -> Self {
+        command.current_dir(station.path(""));
         command.args(arguments).current_dir(station.path("")).env("COLDSIGN_HOME", "vault");
+        Self::at(command)
+    }
+
+    /// In front of any program.
+    fn at(mut command: Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -103,6 +115,32 @@ impl Seat {
             thread::sleep(Duration::from_millis(3));
         }
     }
+}
+
+/// `clean` names what would go, and takes nothing but a yes for one.
+#[test]
+fn clean_asks_first() {
+    let sandbox = Sandbox::new();
+    sandbox.fixture("peers/cosign-2.5.0/save", "layout");
+    let before = sandbox.everything();
+    let question = "delete 1 manifest beside oci:layout? [y/N] ";
+    let clean = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+        command.args(["clean", "oci:layout"]).current_dir(sandbox.path("")).env_remove("COSIGN_REPOSITORY");
+        Seat::at(command)
+    };
+    for no in ["\n", "n\n", "Nope\n"] {
+        let mut person = clean();
+        assert!(person.sees(question).contains("would go: .sig, 2 layers, tag\n  sha256-77a2a96a684ef9060"));
+        person.types(no);
+        assert!(person.ends(34).contains("error[OPERATOR-REFUSED]: "));
+        assert_eq!(sandbox.everything(), before);
+    }
+    let mut person = clean();
+    person.sees(question);
+    person.types("y\n");
+    assert!(person.ends(0).contains("done: 1 manifest deleted\n"));
+    sandbox.coldsign().args(["tree", "oci:layout"]).expect(0).stdout_line("  nothing beside it");
 }
 
 fn answer(digest: &str, places: &[usize]) -> String {
@@ -289,4 +327,33 @@ fn half_a_terminal_is_none() {
         "{shown}"
     );
     assert!(before == station.everything());
+}
+
+/// `coldsign public-key` asks for the passphrase of cosign's key, three times at most, and shows none of them.
+#[test]
+fn the_passphrase_of_a_foreign_key() {
+    let station = Station::new();
+    station.fixture("keys/by-cosign-3.1.1.key", "cosign.key");
+    let ask = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+        command.args(["public-key", "--key", "cosign.key"]).env_remove("COSIGN_PASSWORD");
+        Seat::of(&station, command)
+    };
+    let mut seat = ask();
+    seat.sees("Passphrase for cosign.key: ");
+    seat.types("hunter2\n");
+    seat.sees("wrong passphrase, 2 tries left\n");
+    seat.sees("Passphrase for cosign.key: ");
+    seat.types("pass\n");
+    let public =
+        String::from_utf8(std::fs::read(crate::support::fixture("keys/by-cosign-3.1.1.pub")).unwrap());
+    seat.sees(&public.unwrap());
+    assert!(!seat.ends(0).contains("hunter2"));
+    let mut seat = ask();
+    for _ in 0..3 {
+        seat.sees("Passphrase for cosign.key: ");
+        seat.types("hunter2\n");
+    }
+    seat.sees("error[KEY-PASSPHRASE-DAMAGED]: ");
+    assert!(!seat.ends(41).contains("hunter2"));
 }

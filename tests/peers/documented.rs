@@ -7,6 +7,7 @@ use crate::support::{Sandbox, repository};
 use crate::tools::{COSIGNS, Registry, all_there, cosign_verify, tool};
 use crate::written::{push, sign};
 
+const PAGE: &str = "docs/verifiers.md";
 const DIGEST: &str = "19c23ffc203483d654c30a57ffe3f82d0b0edb44cf57f14ea790ec8b73b15aa2";
 
 #[test]
@@ -33,7 +34,7 @@ fn cosign_commands_of_the_page() {
     let (bundle, bare) = attest::of_file(b"a file");
     sandbox.write("app.bundle", bundle).write("app.sig", bare);
 
-    let blocks = blocks("sh");
+    let blocks = blocks(PAGE, "sh");
     let commands: Vec<_> = blocks
         .iter()
         .flat_map(|block| block.lines())
@@ -115,9 +116,9 @@ fn push_sig(sandbox: &Sandbox, name: &str) {
 /// Writes the page's policy that has this word, and its registries.d, for these places.
 fn policy(sandbox: &Sandbox, word: &str, places: &[(&str, &str)]) {
     let put = |text: &str| places.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-    let policies = blocks("json");
+    let policies = blocks(PAGE, "json");
     let policy = policies.iter().find(|block| block.contains(word)).expect("the page shows the policy");
-    let registries = blocks("yaml");
+    let registries = blocks(PAGE, "yaml");
     let attachments = registries
         .iter()
         .find(|block| block.contains("use-sigstore-attachments"))
@@ -149,9 +150,9 @@ fn path(sandbox: &Sandbox, name: &str) -> String {
     sandbox.path(name).to_string_lossy().into_owned()
 }
 
-/// The fenced blocks of the page in one language.
-fn blocks(language: &str) -> Vec<String> {
-    let page = fs::read_to_string(repository().join("docs/verifiers.md")).expect("the page is there");
+/// The fenced blocks of a page in one language.
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
+    let page = fs::read_to_string(repository().join(page)).expect("the page is there");
     let mut found = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {

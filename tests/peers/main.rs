@@ -3,13 +3,17 @@
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access`
-//! is how one gets in, `attest` is about attestations and signatures of files.
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in. `elsewhere` is
+//! what other tools sign and what they take of ours, `carried` what is copied, saved and loaded, `attest` attestations
+//! and signatures of files, `keys` the types of keys.
 
 mod access;
 mod attest;
+mod carried;
 mod documented;
+mod elsewhere;
 mod format;
+mod keys;
 mod neighbours;
 mod registries;
 #[path = "../support/mod.rs"]

@@ -157,7 +157,14 @@ fn by_skopeo(sandbox: &Sandbox, single: &str, index: &str) {
 }
 
 /// Whether a policy that wants this key and compares names this way lets the image be pulled.
-fn pulled(sandbox: &Sandbox, reference: &str, all: &[&str], key: &str, identity: &str, accepted: bool) {
+pub(crate) fn pulled(
+    sandbox: &Sandbox,
+    reference: &str,
+    all: &[&str],
+    key: &str,
+    identity: &str,
+    accepted: bool,
+) {
     let (host, _) = reference.split_once('/').expect("a reference has a registry");
     sandbox
         .write("registries.d/all.yaml", format!("docker:\n  {host}:\n    use-sigstore-attachments: true\n"));

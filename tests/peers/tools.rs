@@ -55,7 +55,8 @@ pub(crate) fn cosign_verify<'a>(sandbox: &'a Sandbox, cosign: &str, key: &str) -
     tool(sandbox, cosign).args(flags)
 }
 
-fn find(name: &str) -> Option<PathBuf> {
+/// Where a tool is installed.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let installed = std::env::var_os("COLDSIGN_PEERS").map(|home| PathBuf::from(home).join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     installed

@@ -149,11 +149,16 @@ pub(crate) fn export(sandbox: &Sandbox, images: &[&str]) -> String {
 
 /// Makes a key, and the home first if there is none; leaves `NAME.pub`.
 pub(crate) fn key(sandbox: &Sandbox, name: &str) {
+    key_of_type(sandbox, name, "p256");
+}
+
+/// The same, of another type.
+pub(crate) fn key_of_type(sandbox: &Sandbox, name: &str, kind: &str) {
     if !sandbox.path("home").exists() {
         sandbox.write("pass", "a passphrase for the test\n");
         sandbox.signer().args(["init", "--home", "home"]).expect(0);
     }
-    sandbox.signer().args(["key", "generate", name]).args(UNLOCK).expect(0);
+    sandbox.signer().args(["key", "generate", name, "--type", kind]).args(UNLOCK).expect(0);
     let public = sandbox.signer().args(["key", "public", name]).args(UNLOCK).expect(0);
     sandbox.write(format!("{name}.pub"), public.stdout_bytes());
 }
@@ -168,7 +173,8 @@ pub(crate) fn approve(sandbox: &Sandbox, digest: &str, key: &str, response: &str
         .expect(0);
 }
 
-const UNLOCK: &[&str] = &["--home", "home", "--allow-swap", "--passphrase-file", "pass"];
+/// How a key of the home is opened.
+pub(crate) const UNLOCK: &[&str] = &["--home", "home", "--allow-swap", "--passphrase-file", "pass"];
 
 /// Imports that response into the layout it came from.
 pub(crate) fn import(sandbox: &Sandbox, attach: &str) {

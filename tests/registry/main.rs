@@ -3,11 +3,14 @@
 //! `verdicts` are the signatures of other programs and hands, served and judged, `attestations` what counts as one;
 //! `faults` what registries do wrong, `login` who gets to know a password; `manners` and `places` what a registry is
 //! asked when all is well, and where; `writers` several imports at once; `journal` an import that is killed at every
-//! request it makes, interrupted, run again; `screens` what import says.
+//! request it makes, interrupted, run again; `screens` what import says; `carry` is what stands beside an image: seen,
+//! copied, taken away; `elsewhere` a signature by another tool, and what is asked for its payload.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod attestations;
+mod carry;
+mod elsewhere;
 mod faults;
 mod journal;
 mod login;

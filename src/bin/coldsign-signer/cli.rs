@@ -57,15 +57,30 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Make a key (P-256), sealed with a passphrase
+    /// Make a key, sealed with a passphrase
     #[command(after_help = "\
+p256 is what every verifier takes. p384 and ed25519 sign as cosign 2.6 and 3.1,
+skopeo and podman verify them: over SHA-256, and pure. Not every verifier does:
+those that take the hash from the curve, or want Ed25519ph, refuse them, and
+transparency logs do not take them (docs/verifiers.md).
+
+A key signs nothing outside its uses. A key with the single use blob signs
+files by their hash alone. Stock cosign counts an attestation as a signature of
+the image: give attestations a key of their own.
+
 Example:
   coldsign-signer key generate release
+  coldsign-signer key generate provenance --use attestation
   cp /media/vault/keys/release.key /media/backup/
   coldsign-signer key check /media/backup/release.key")]
     Generate {
         /// Its name: a letter or digit (a-z, 0-9), then letters, digits, `.`, `_`, `-`
         name: String,
+        /// Its type: p256, p384, ed25519
+        #[arg(long = "type", value_name = "TYPE", default_value = "p256", hide_possible_values = true)]
+        kind: KeyType,
+        #[command(flatten)]
+        purposes: Purposes,
         #[command(flatten)]
         passphrase: PassphraseSource,
         #[command(flatten)]
@@ -73,6 +88,9 @@ Example:
     },
     /// Take in a key file: cosign's, PKCS#8 (plain or encrypted), SEC1
     #[command(after_help = "\
+Keys that sign are P-256, P-384 and Ed25519; the page of `key generate` says
+which verifiers do not take the last two.
+
 The key is sealed with a new passphrase. Without a terminal and without a new
 one it is sealed with the passphrase that opened it.
 
@@ -83,6 +101,8 @@ Example:
         file: PathBuf,
         /// Its name; else the file's name without its last extension
         name: Option<String>,
+        #[command(flatten)]
+        purposes: Purposes,
         #[command(flatten)]
         passphrase: PassphraseSource,
         #[command(flatten)]
@@ -132,12 +152,40 @@ Example:
         #[command(flatten)]
         memory: Memory,
     },
+    /// Show or change what a key may sign
+    #[command(
+        override_usage = "coldsign-signer key uses [OPTIONS] NAME [--add USE]... [--remove USE]...",
+        after_help = "\
+A change opens the key and seals it again. Copies that were made before keep
+the uses they had. Without a change it shows what the key's file says of
+itself; with a passphrase, what was proven.
+
+Example:
+  coldsign-signer key uses release --add custom-payload
+  coldsign-signer key uses release --remove custom-payload"
+    )]
+    Uses {
+        /// The key's name
+        name: String,
+        /// Let it sign these too: image, attestation, blob, custom-payload
+        #[arg(long, value_name = "USE", hide_possible_values = true, display_order = 0)]
+        add: Vec<Purpose>,
+        /// Let it sign these no more
+        #[arg(long, value_name = "USE", hide_possible_values = true, display_order = 0)]
+        remove: Vec<Purpose>,
+        #[command(flatten)]
+        passphrase: PassphraseSource,
+        #[command(flatten)]
+        memory: Memory,
+    },
     /// Write a key in another program's format
     #[command(
         override_usage = "coldsign-signer key export [OPTIONS] --format cosign -o FILE NAME",
         after_help = "\
 cosign's format has no uses: whoever holds the file and its passphrase can sign
-anything with it. The passphrase of the file is one of its own.
+anything with it. The passphrase of the file is one of its own. What cosign 2.6
+and 3.1 sign with a P-384 or Ed25519 key, their own verify refuses: they take
+another hash.
 
 Example:
   coldsign-signer key export release --format cosign -o cosign.key"
@@ -158,6 +206,14 @@ Example:
         #[command(flatten)]
         memory: Memory,
     },
+}
+
+/// What a new key may sign.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Purposes {
+    /// What it may sign: image, attestation, blob, custom-payload; may be repeated
+    #[arg(long = "use", value_name = "USE", default_value = "image", hide_possible_values = true)]
+    pub(crate) uses: Vec<Purpose>,
 }
 
 /// Where the passphrase that opens a key comes from, when it is not typed.
@@ -188,6 +244,28 @@ pub(crate) struct Memory {
     /// Unlock keys although memory may be written to swap
     #[arg(long)]
     pub(crate) allow_swap: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// ECDSA on P-256: what every verifier takes
+    P256,
+    /// ECDSA on P-384, over SHA-256
+    P384,
+    /// Pure Ed25519
+    Ed25519,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// Images: what coldsign rendered itself
+    Image,
+    /// In-toto attestations
+    Attestation,
+    /// Files
+    Blob,
+    /// Payloads that somebody else wrote
+    CustomPayload,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,33 +8,35 @@ use coldsign::files::{self, Output};
 use coldsign::home::{Home, KeyName};
 use coldsign::keys::cosign;
 use coldsign::keys::foreign::ForeignKey;
-use coldsign::keys::sealed::{Cost, SealedKey, Use, Uses};
+use coldsign::keys::public::KeyKind;
+use coldsign::keys::sealed::{Cost, SealedKey, Uses};
 use coldsign::keys::signing::{Signer as _, SigningKey, SigningKind};
 use coldsign::limits;
 use coldsign::secret::{OsRandom, Passphrase, SecretBytes};
 use coldsign::terminal::{Console, quoted, report, shown};
 
-use crate::cli::{Key, KeyFormat};
-use crate::passphrase;
+use crate::cli::{Key, KeyFormat, KeyType};
 use crate::station::{Place, check_swap, say_key, unlock};
+use crate::uses::{Change, say_uses, say_verifiers};
+use crate::{passphrase, uses};
 
 pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Result<()> {
     match command {
-        Key::Generate { name, passphrase, memory } => {
+        Key::Generate { name, kind, purposes, passphrase, memory } => {
             check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
             let output = home.reserve(&name)?;
             let passphrase = passphrase::choose(console, passphrase.read()?, name.as_str())?;
-            let key = SigningKey::generate(SigningKind::P256, &mut OsRandom)?;
-            store(console, &home, &name, output, &key, &passphrase)?;
+            let key = SigningKey::generate(kind.into(), &mut OsRandom)?;
+            store(console, &home, &name, output, &key, purposes.uses(), &passphrase)?;
             say_next(console, &name)
         }
-        Key::Import { file, name, passphrase, new, memory } => {
+        Key::Import { file, name, purposes, passphrase, new, memory } => {
             check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, name_of(name, &file)?);
             let output = home.reserve(&name)?;
             let (key, passphrase) = open_foreign(console, &file, passphrase.read()?, new.read()?, &name)?;
-            store(console, &home, &name, output, &key, &passphrase)?;
+            store(console, &home, &name, output, &key, purposes.uses(), &passphrase)?;
             console.say(&format!("note: {} still holds the key", file.display()))?;
             say_next(console, &name)
         }
@@ -67,6 +69,19 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             console.say(&format!("wrote {}, sealed with the new passphrase", path.display()))?;
             console.say("      copies that were made before still open with the old one")
         }
+        Key::Uses { name, add, remove, passphrase, memory } => {
+            let change = Change::check_usage(&add, &remove)?;
+            let given = passphrase.read()?;
+            if !change.is_none() || given.is_some() {
+                check_swap(memory.allow_swap, console)?;
+            }
+            let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
+            if change.is_none() {
+                uses::show(console, &home, &name, given.as_ref())
+            } else {
+                uses::change(console, &home, &name, &change, given)
+            }
+        }
         Key::Export { name, format: KeyFormat::Cosign, output, passphrase, new, memory } => {
             check_swap(memory.allow_swap, console)?;
             let (home, name) = (place.open(console)?, KeyName::parse(&name)?);
@@ -78,9 +93,20 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: Key) -> Res
             let (key, typed) = unlock(console, given.as_ref(), &name, &sealed)?;
             let shown = output.display().to_string();
             let passphrase = choose_or_same(console, new, typed.or(given), &shown)?;
+            say_cosign(console, key.public_key().kind())?;
             let pem = cosign::to_pem(&key, &passphrase, &mut OsRandom)?;
             file.write(std::iter::once(pem.expose()))?;
             console.say(&format!("wrote {shown} in cosign's format"))
+        }
+    }
+}
+
+impl From<KeyType> for SigningKind {
+    fn from(kind: KeyType) -> Self {
+        match kind {
+            KeyType::P256 => Self::P256,
+            KeyType::P384 => Self::P384,
+            KeyType::Ed25519 => Self::Ed25519,
         }
     }
 }
@@ -92,13 +118,16 @@ fn store(
     name: &KeyName,
     output: Output,
     key: &SigningKey,
+    uses: Uses,
     passphrase: &Passphrase,
 ) -> Result<()> {
-    let uses = Uses::new([Use::Image]).ok_or_else(|| Error::new(Check::KeyUses, name))?;
     let sealed = SealedKey::seal(key, uses, "", passphrase, Cost::DEFAULT, &mut OsRandom)?;
     output.write(std::iter::once(sealed.to_pem()))?;
     say_key(console, name, key.public_key())?;
-    console.say(&format!("wrote {}, sealed with the passphrase", home.key_path(name).display()))
+    let kind = key.public_key().kind();
+    console.say(&format!("wrote {}, sealed with the passphrase", home.key_path(name).display()))?;
+    say_verifiers(console, kind)?;
+    say_uses(console, sealed.uses(), kind)
 }
 
 fn say_next(console: &mut dyn Console, name: &KeyName) -> Result<()> {
@@ -106,6 +135,17 @@ fn say_next(console: &mut dyn Console, name: &KeyName) -> Result<()> {
     console
         .say(&format!("      carry out the public key: coldsign-signer key public {name} > {name}.pub"))?;
     console.say("      (it asks for the passphrase: a header alone proves nothing)")
+}
+
+/// What cosign does with a key of this kind, where that is of no use to cosign.
+fn say_cosign(console: &mut dyn Console, kind: KeyKind) -> Result<()> {
+    let (signs, refuses) = match kind {
+        KeyKind::P384 => ("over SHA-384, which", "without a flag"),
+        KeyKind::Ed25519 => ("Ed25519ph, which", "whatever the flags"),
+        KeyKind::P256 | KeyKind::P521 | KeyKind::Rsa { .. } => return Ok(()),
+    };
+    console.say(&format!("warning: with this type of key cosign 2.6 and 3.1 sign {signs}"))?;
+    console.say(&format!("         their own verify refuses {refuses}"))
 }
 
 /// The name given, else the file's name without its last extension.

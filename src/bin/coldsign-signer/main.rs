@@ -7,6 +7,7 @@ mod passphrase;
 mod self_test;
 mod sign;
 mod station;
+mod uses;
 
 use std::process::ExitCode;
 

@@ -6,19 +6,16 @@ use std::path::{Path, PathBuf};
 
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
+use coldsign::passphrase::{self, TRIES};
 use coldsign::secret::Passphrase;
-use coldsign::terminal::Console;
-use coldsign::{files, limits};
+use coldsign::terminal::{Console, counted};
 
 use crate::cli;
-
-/// Tries that a person has.
-const TRIES: usize = 3;
 
 /// Reads the passphrase that the command line names; `None` where it names none.
 pub(crate) fn given(file: Option<&Path>, descriptor: Option<u32>) -> Result<Option<Passphrase>> {
     match (file, descriptor) {
-        (Some(file), _) => from_file(file).map(Some),
+        (Some(file), _) => Passphrase::read_file(file).map(Some),
         (None, Some(descriptor)) => from_descriptor(descriptor).map(Some),
         (None, None) => Ok(None),
     }
@@ -38,10 +35,6 @@ impl cli::NewPassphraseSource {
     }
 }
 
-fn from_file(file: &Path) -> Result<Passphrase> {
-    files::read(file, limits::PASSPHRASE_FILE).map(Passphrase::from_file)
-}
-
 fn from_descriptor(descriptor: u32) -> Result<Passphrase> {
     let at = format!("--passphrase-fd {descriptor}");
     let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
@@ -49,29 +42,15 @@ fn from_descriptor(descriptor: u32) -> Result<Passphrase> {
     Passphrase::read(file, &at)
 }
 
-/// Opens something with the passphrase given, else with one that the person types: a wrong one is asked again, three
-/// times in all. Returns what was opened, and the passphrase that was typed.
+/// Opens something with the passphrase given, else with one that the person types, three times at most. Returns what
+/// was opened, and the passphrase that was typed.
 pub(crate) fn unlock<T>(
     console: &mut dyn Console,
     given: Option<&Passphrase>,
     name: &str,
-    mut open: impl FnMut(&Passphrase) -> Result<T>,
+    open: impl FnMut(&Passphrase) -> Result<T>,
 ) -> Result<(T, Option<Passphrase>)> {
-    if let Some(passphrase) = given {
-        return Ok((open(passphrase)?, None));
-    }
-    check_passphrase_source(console)?;
-    let mut tries_left = TRIES;
-    loop {
-        let passphrase = console.ask_secret(&format!("Passphrase for {name}: "))?;
-        tries_left -= 1;
-        match open(&passphrase) {
-            Err(error) if tries_left > 0 && is_wrong(&error) => {
-                console.say(&format!("wrong passphrase, {} left", tries(tries_left)))?;
-            }
-            opened => return Ok((opened?, Some(passphrase))),
-        }
-    }
+    passphrase::unlock(console, given, name, WAYS, open)
 }
 
 /// A new passphrase: the one given, else what the person types twice.
@@ -98,16 +77,11 @@ pub(crate) fn choose(console: &mut dyn Console, given: Option<Passphrase>, name:
 
 /// PASSPHRASE-SOURCE: there is a person to ask.
 pub(crate) fn check_passphrase_source(console: &dyn Console) -> Result<()> {
-    if console.is_terminal() {
-        return Ok(());
-    }
-    Err(Error::new(Check::PassphraseSource, "").hint("--passphrase-file FILE or --passphrase-fd N"))
-}
-
-fn is_wrong(error: &Error) -> bool {
-    matches!(error.check(), Check::KeyPassphrase | Check::KeyPassphraseDamaged)
+    passphrase::check_passphrase_source(console, WAYS)
 }
 
 fn tries(number: usize) -> String {
-    coldsign::terminal::counted(number, "try", "tries")
+    counted(number, "try", "tries")
 }
+
+const WAYS: &str = "--passphrase-file FILE or --passphrase-fd N";

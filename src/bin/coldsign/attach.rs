@@ -224,7 +224,7 @@ impl Asked<'_> {
             _ => error,
         };
         let error = error.within(self.payload_name());
-        error.hint("a payload of another kind is put with --check-claims=false, and verifies only so")
+        error.hint("any payload is put with --check-claims=false, and verifies only so")
     }
 
     fn payload_name(&self) -> String {

@@ -1,8 +1,10 @@
 //! The connected stations: export, inspect, import, verify; what other tools make, and what stands beside images.
 
 mod attach;
+mod clean;
 mod cli;
 mod combine;
+mod copy;
 mod download;
 mod export;
 mod extract;
@@ -12,8 +14,10 @@ mod image;
 mod import;
 mod inspect;
 mod net;
+mod public_key;
 mod registry;
 mod station;
+mod tree;
 mod trusted_root;
 mod verify;
 
@@ -56,6 +60,10 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Triangulate(args) => image::triangulate(args, console)?,
         Command::Download(DownloadWhat::Signature(args)) => return download::signature(args, console),
         Command::Download(DownloadWhat::Attestation(args)) => return download::attestation(args, console),
+        Command::PublicKey(args) => public_key::run(args, console)?,
+        Command::Tree(args) => return tree::run(args, console),
+        Command::Copy(args) => copy::run(args, console)?,
+        Command::Clean(args) => return clean::run(args, console),
         Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
     }
     Ok(Exit::Done)

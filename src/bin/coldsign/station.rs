@@ -92,6 +92,20 @@ pub(crate) fn progress(what: &str, length: usize) -> ProgressBar {
     bar
 }
 
+/// A bar for so many bytes at a terminal, nothing elsewhere.
+pub(crate) fn progress_bytes(what: &str, bytes: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    let style =
+        ProgressStyle::with_template("{msg} {decimal_bytes} of {decimal_total_bytes} [{bar:30}] {eta}")
+            .map(|style| style.progress_chars("#> "));
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what.to_owned());
+    bar
+}
+
 /// The exit code of a program that a signal ended, as shells say it: 128 and the signal.
 const INTERRUPTED_TWICE: i32 = 128 + SIGINT;
 /// cosign's variable for [`signature_repository`].

@@ -6,7 +6,8 @@ use coldsign::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Auth, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, READER, Reply, State, TOKEN, USER, form,
+    Asked, Auth, Deletes, IDENTITY, Inner, Location, OCI_INDEX, PASSWORD, READER, Reply, State, TOKEN, USER,
+    form,
 };
 
 impl Inner {
@@ -36,7 +37,10 @@ impl Inner {
             ("DELETE", "/manifests/") => {
                 let held = state.held.entry(name.to_owned()).or_default();
                 let gone = if rest.contains(':') {
+                    held.tags.retain(|_, named| named != rest);
                     held.manifests.remove(rest).is_some()
+                } else if self.manners.deletes == Deletes::DigestsOnly {
+                    return Reply::error(400, "UNSUPPORTED", "digests only");
                 } else {
                     held.tags.remove(rest).is_some()
                 };
@@ -88,6 +92,15 @@ impl Inner {
 
     fn upload(&self, state: &mut State, asked: &Asked, name: &str, id: &str) -> Reply {
         let digest = asked.query("digest");
+        if let (Some(mount), Some(from), true) =
+            (asked.query("mount"), asked.query("from"), self.manners.mounts)
+            && let Some(blob) = state.held.get(&from).and_then(|held| held.blobs.get(&mount)).cloned()
+        {
+            state.held.entry(name.to_owned()).or_default().blobs.insert(mount.clone(), blob);
+            return Reply::new(201)
+                .header("Location", format!("/v2/{name}/blobs/{mount}"))
+                .header("Docker-Content-Digest", mount);
+        }
         let mut content = match (asked.method.as_str(), state.uploads.remove(id)) {
             ("POST", _) if digest.is_some() && self.manners.one_request => Vec::new(),
             ("POST", _) => {

@@ -46,7 +46,17 @@ pub(crate) struct Manners {
     pub(crate) one_request: bool,
     /// Whether a manifest is taken before its blobs.
     pub(crate) lax: bool,
+    /// Whether a blob can be had from another repository.
+    pub(crate) mounts: bool,
+    pub(crate) deletes: Deletes,
     pub(crate) auth: Auth,
+}
+
+/// What a manifest can be deleted by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    TagsToo,
+    DigestsOnly,
 }
 
 /// How the address of an upload is spelled.
@@ -73,6 +83,8 @@ impl Default for Manners {
             location: Location::RelativeWithQuery,
             one_request: true,
             lax: false,
+            mounts: true,
+            deletes: Deletes::TagsToo,
             auth: Auth::Open,
         }
     }

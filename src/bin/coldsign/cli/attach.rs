@@ -43,7 +43,7 @@ pub(crate) enum AttachWhat {
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["key", "allow_unverified"]).required(true))]
 #[command(override_usage = "\
-coldsign attach signature --payload <FILE> --signature <FILE|BASE64|->
+coldsign attach signature [--payload <FILE>] --signature <FILE|BASE64|->
            <--key <FILE>|--allow-unverified> [OPTIONS] <IMAGE>")]
 #[command(after_help = "\
 --signature takes a file with the signature in base64, the base64 itself, or -

@@ -2,6 +2,8 @@
 
 mod attach;
 mod attest;
+mod carry;
+mod keys;
 mod trip;
 
 use std::fmt::Write as _;
@@ -14,6 +16,8 @@ pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
 };
 pub(crate) use attest::{AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob};
+pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
+pub(crate) use keys::PublicKey;
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -52,6 +56,14 @@ pub(crate) enum Command {
     /// Print what stands beside an image
     #[command(subcommand, subcommand_required = true)]
     Download(DownloadWhat),
+    /// Print the public key of a key file, as `cosign public-key`
+    PublicKey(PublicKey),
+    /// Show what stands beside an image: signatures and the like
+    Tree(Tree),
+    /// Copy an image with what stands beside it, byte for byte
+    Copy(Copy),
+    /// Delete what stands beside an image
+    Clean(Clean),
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
@@ -109,12 +121,13 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
     ("Attestations and blobs", &["verify-attestation", "verify-blob"]),
     ("Several signers", &["combine"]),
     ("Signatures made elsewhere", &["generate", "attach", "extract"]),
-    ("What stands beside an image", &["triangulate", "download"]),
+    ("What stands beside an image", &["tree", "triangulate", "download", "copy", "clean"]),
+    ("Keys", &["public-key"]),
     ("Stock cosign", &["trusted-root"]),
 ];
 

@@ -2,15 +2,25 @@
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use coldsign::check::Check;
 use coldsign::error::Error;
 use rustls::CertificateError;
 use url::Url;
 
-use super::Settings;
-use super::agents::{CONNECT, IDLE};
 use super::names::Unresolved;
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// With redirects, pauses and tries.
+    pub(super) whole: Duration,
+    /// Without a byte.
+    pub(super) idle: Duration,
+    /// To be connected, and to have a name looked up.
+    pub(super) connect: Duration,
+}
 
 /// A request without an answer.
 pub(super) struct Failure {
@@ -37,10 +47,13 @@ impl From<Error> for Failure {
 
 impl Failure {
     /// What the library says, of a request described by `at`, where `peer` was asked for the connection.
-    pub(super) fn new(error: ureq::Error, at: &str, url: &Url, peer: &str, settings: &Settings) -> Self {
+    pub(super) fn new(error: ureq::Error, at: &str, url: &Url, peer: &str, bounds: Bounds) -> Self {
         let reach = |why: &str| Error::new(Check::RegistryReach, at).detail(why);
         let (kind, error) = match error {
-            ureq::Error::Timeout(bound) => (Kind::Final, timed_out(bound, at, settings)),
+            ureq::Error::Timeout(timeout) => (Kind::Final, timed_out(timeout, at, bounds)),
+            ureq::Error::Io(error) if own_inside(&error) => {
+                (Kind::Final, own(error, at)) // of a body that was to be sent
+            }
             ureq::Error::Io(error) => match tls_error(&error) {
                 Some(tls) => (Kind::Final, untrusted(tls, at, url)),
                 None => interrupted(error, at, peer),
@@ -71,13 +84,21 @@ impl Failure {
     }
 }
 
-fn timed_out(bound: ureq::Timeout, at: &str, settings: &Settings) -> Error {
-    let seconds = |most: std::time::Duration| most.min(settings.request).as_secs();
-    let why = match bound {
-        ureq::Timeout::Resolve => format!("name not resolved within {} s", seconds(CONNECT)),
-        ureq::Timeout::Connect => format!("no connection within {} s", seconds(CONNECT)),
-        ureq::Timeout::PerRead | ureq::Timeout::PerWrite => format!("silent for {} s", seconds(IDLE)),
-        _ => format!("not answered within {} s", settings.request.as_secs()),
+fn own_inside(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<Error>())
+}
+
+/// The error of ours inside an I/O error.
+fn own(error: io::Error, at: &str) -> Error {
+    error.downcast().unwrap_or_else(|error| Error::new(Check::RegistryReach, at).caused_by(error))
+}
+
+fn timed_out(timeout: ureq::Timeout, at: &str, bounds: Bounds) -> Error {
+    let why = match timeout {
+        ureq::Timeout::Resolve => format!("name not resolved within {} s", bounds.connect.as_secs()),
+        ureq::Timeout::Connect => format!("no connection within {} s", bounds.connect.as_secs()),
+        ureq::Timeout::PerRead | ureq::Timeout::PerWrite => format!("silent for {} s", bounds.idle.as_secs()),
+        _ => format!("not answered within {} s", bounds.whole.as_secs()),
     };
     Error::new(Check::RegistryTimeout, at).detail(format!("{why}; the request is not sent again"))
 }

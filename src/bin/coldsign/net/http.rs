@@ -1,7 +1,7 @@
 //! One request, from its first byte to its answer.
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,16 +9,17 @@ use std::time::{Duration, Instant, SystemTime};
 use coldsign::check::Check;
 use coldsign::error::{Error, Result};
 use coldsign::limits;
+use coldsign::transfer::layers::Content;
 use ureq::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
     RETRY_AFTER,
 };
-use ureq::{AsSendBody, Body, http};
+use ureq::{AsSendBody, Body, BodyReader, SendBody, http};
 use url::Url;
 
 use super::Settings;
-use super::agents::Agents;
-use super::failure::Failure;
+use super::agents::{Agents, CONNECT, IDLE};
+use super::failure::{Bounds, Failure};
 use super::retry::{self, Gates, Pauses, Setback};
 use super::settings::names_a_user;
 
@@ -60,6 +61,26 @@ pub(crate) struct Request<'a> {
     pub(crate) redirects: bool,
     /// Where it is right only while something stands as it was read.
     pub(crate) condition: Option<Condition<'a>>,
+    /// Where a body is too large to be held: it is sent, or handed over, as it comes.
+    pub(crate) stream: Option<Stream<'a>>,
+}
+
+/// A body that is never held as a whole. Its request takes no fixed time in all: a second more for every 16 KiB, and as
+/// long as anything moves.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream<'a> {
+    /// Of a 2xx answer to GET, handed over unread ([`Answer::take_stream`]): so many bytes are expected.
+    Down(u64),
+    /// Of the request, so many bytes, opened anew for each try; `body` is not looked at. It is sent once: what a
+    /// registry has of an upload after that, nobody knows.
+    Up(u64, &'a dyn Content),
+}
+
+impl Stream<'_> {
+    fn size(self) -> u64 {
+        let (Self::Down(size) | Self::Up(size, _)) = self;
+        size
+    }
 }
 
 /// What a request stands on that others may change: it is not sent late, or again, without a look at that.
@@ -86,9 +107,16 @@ pub(crate) struct Answer {
     pub(crate) url: Url,
     pub(crate) body: Vec<u8>,
     headers: HeaderMap,
+    stream: Option<Unhurried>,
 }
 
 impl Answer {
+    /// The body of a 2xx answer that was asked for as a [`Stream::Down`]. What breaks while it is read is an error of ours
+    /// inside an I/O error.
+    pub(crate) fn take_stream(&mut self) -> Option<impl Read + Send + use<>> {
+        self.stream.take()
+    }
+
     /// The value of a header, if it is there once or more (the first); `name` in lower case. A value that is not
     /// printable ASCII is as good as none.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -155,7 +183,9 @@ impl Http {
     /// HTTP, is encoded, or asks for more patience than there is; REGISTRY-CREDENTIALS for an `authorization` that no
     /// header can hold.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer> {
-        let deadline = Deadline { began: Instant::now(), most: self.settings.request };
+        let more = request.stream.map_or(0, |stream| stream.size() / PACE);
+        let most = self.settings.request.saturating_add(Duration::from_secs(more));
+        let deadline = Deadline { began: Instant::now(), most };
         let mut hop = Hop { url: request.url.clone(), authorization: request.authorization };
         let mut redirects = 0;
         loop {
@@ -190,7 +220,7 @@ impl Http {
                     Err(error.detail("not sent: what it was to be put over has changed"))
                 });
             }
-            let outcome = self.exchange(request, hop, deadline.left());
+            let outcome = self.exchange(request, hop, deadline);
             tries += 1;
             let setback = match &outcome {
                 Ok(answer) => Setback::of_status(answer.status),
@@ -213,7 +243,8 @@ impl Http {
                 }
                 _ => self.pauses.after(setback, tries),
             };
-            match pause.filter(|pause| *pause < deadline.left()) {
+            let once = matches!(request.stream, Some(Stream::Up(..)));
+            match pause.filter(|pause| !once && *pause < deadline.left()) {
                 Some(pause) => {
                     self.wait(pause);
                     before = Some(outcome.map_err(|failure| failure.error));
@@ -241,13 +272,12 @@ impl Http {
     }
 
     /// One request and its answer.
-    fn exchange(&self, request: &Request<'_>, hop: &Hop<'_>, left: Duration) -> Result<Answer, Failure> {
+    fn exchange(&self, request: &Request<'_>, hop: &Hop<'_>, deadline: Deadline) -> Result<Answer, Failure> {
         let at = || described(request.method, &hop.url);
+        let left = deadline.left();
         if left.is_zero() {
             let error = Error::new(Check::RegistryTimeout, at());
-            return Err(error
-                .detail(format!("not answered within {} s", self.settings.request.as_secs()))
-                .into());
+            return Err(error.detail(format!("not answered within {} s", deadline.most.as_secs())).into());
         }
         if names_a_user(&hop.url) {
             return Err(Error::new(Check::RegistryRedirect, at())
@@ -269,20 +299,29 @@ impl Http {
         if let Some((kind, _)) = request.body {
             head = head.header(CONTENT_TYPE, kind);
         }
-        let answered = match (request.body, request.method) {
-            (Some((_, bytes)), _) => self.run(head.body(bytes), hop, left),
+        let bounds = self.bounds(request, deadline);
+        let answered = match (request.stream, request.body, request.method) {
+            (Some(Stream::Up(size, content)), ..) => {
+                let mut body = content.open()?;
+                let head = head.header(CONTENT_TYPE, OCTETS).header(CONTENT_LENGTH, size);
+                self.run(head.body(SendBody::from_reader(&mut body)), hop, bounds, left)
+            }
+            (_, Some((_, bytes)), _) => self.run(head.body(bytes), hop, bounds, left),
             // Without a length some servers wait for a body.
-            (None, Method::Post | Method::Put) => self.run(head.body::<&[u8]>(&[]), hop, left),
-            (None, _) => self.run(head.body(()), hop, left),
+            (_, None, Method::Post | Method::Put) => self.run(head.body::<&[u8]>(&[]), hop, bounds, left),
+            (_, None, _) => self.run(head.body(()), hop, bounds, left),
         };
-        let failed = |error: ureq::Error| {
-            let peer = self.agents.peer(&hop.url);
-            Failure::new(error, &at(), &hop.url, &peer, &self.settings)
-        };
+        let wire = Wire { at: at(), url: hop.url.clone(), peer: self.agents.peer(&hop.url), bounds };
+        let failed = |error: ureq::Error| wire.failure(error);
         let (head, body) = answered?.map_err(failed)?.into_parts();
         let status = head.status.as_u16();
         let headers = head.headers;
+        let mut stream = None;
         let body = if request.method == Method::Head {
+            Vec::new()
+        } else if head.status.is_success() && matches!(request.stream, Some(Stream::Down(_))) {
+            check_identity(&headers).map_err(|error| error.within(at()))?;
+            stream = Some(Unhurried { body: body.into_reader(), wire });
             Vec::new()
         } else if head.status.is_success() {
             check_identity(&headers).map_err(|error| error.within(at()))?;
@@ -293,7 +332,16 @@ impl Http {
         } else {
             cut(body).map_err(failed)?
         };
-        Ok(Answer { status, url: hop.url.clone(), body, headers })
+        Ok(Answer { status, url: hop.url.clone(), body, headers, stream })
+    }
+
+    /// How long a request may take in all, and be silent. A registry may take its time to store what was streamed to it.
+    fn bounds(&self, request: &Request<'_>, deadline: Deadline) -> Bounds {
+        let idle = match request.stream {
+            Some(Stream::Up(..)) => self.settings.request,
+            _ => IDLE.min(self.settings.request),
+        };
+        Bounds { whole: deadline.most, idle, connect: CONNECT.min(self.settings.request) }
     }
 
     /// Hands a request to the pool of its way. The inner error is one of the wire.
@@ -301,6 +349,7 @@ impl Http {
         &self,
         request: http::Result<http::Request<S>>,
         hop: &Hop<'_>,
+        bounds: Bounds,
         left: Duration,
     ) -> Result<Result<http::Response<Body>, ureq::Error>> {
         let agent = self.agents.get(&hop.url, &self.settings)?;
@@ -309,10 +358,12 @@ impl Http {
             Err(error) => return Ok(Err(error.into())),
         };
         // The pool's own bound is the whole time of a request: right for the first try, too long for a later one.
-        Ok(if self.settings.request.saturating_sub(left) < FIRST_TRY {
+        let usual = bounds.whole == self.settings.request && bounds.idle <= IDLE;
+        Ok(if usual && self.settings.request.saturating_sub(left) < FIRST_TRY {
             agent.run(request)
         } else {
-            agent.run(agent.configure_request(request).timeout_global(Some(left)).build())
+            let own = agent.configure_request(request).timeout_global(Some(left));
+            agent.run(own.timeout_per_read(Some(bounds.idle)).build())
         })
     }
 }
@@ -321,6 +372,38 @@ impl Http {
 struct Hop<'a> {
     url: Url,
     authorization: Option<&'a str>,
+}
+
+/// What an error of a request says: of what, where, by whom, after how long.
+struct Wire {
+    at: String,
+    url: Url,
+    peer: String,
+    bounds: Bounds,
+}
+
+impl Wire {
+    fn failure(&self, error: ureq::Error) -> Failure {
+        Failure::new(error, &self.at, &self.url, &self.peer, self.bounds)
+    }
+}
+
+/// The body of an answer, read by whoever wants it.
+struct Unhurried {
+    body: BodyReader<'static>,
+    wire: Wire,
+}
+
+impl io::Read for Unhurried {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.body.read(buffer).map_err(|error| io::Error::other(self.wire.failure(error.into()).error))
+    }
+}
+
+impl fmt::Debug for Unhurried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.wire.at)
+    }
 }
 
 /// When nobody waits for an answer any longer: pauses, redirects and tries count.
@@ -456,3 +539,7 @@ fn with_tries(error: Error, tries: u32) -> Error {
 
 /// What of the time of a request may be gone while its own try still counts as the first.
 const FIRST_TRY: Duration = Duration::from_millis(20);
+/// Bytes a second of a streamed body below which nobody waits for its end.
+const PACE: u64 = 16 * 1024;
+/// The media type of a streamed body.
+const OCTETS: &str = "application/octet-stream";

@@ -12,5 +12,5 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use http::{Answer, Condition, Http, Method, Request, described};
+pub(crate) use http::{Answer, Condition, Http, Method, Request, Stream, described};
 pub(crate) use settings::Settings;

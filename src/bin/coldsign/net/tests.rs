@@ -44,6 +44,7 @@ fn request(method: Method, url: &str) -> Request<'static> {
         limit: 1000,
         redirects: true,
         condition: None,
+        stream: None,
     }
 }
 

@@ -28,6 +28,8 @@ use crate::net::{Answer, Http, Method, Request};
 pub(crate) enum Scope {
     Pull,
     PullPush,
+    /// To take manifests away; to put them as well, for what lists them.
+    Delete,
 }
 
 /// A client that is logged in where it has to be.
@@ -63,6 +65,7 @@ enum Asked {
 struct Logins {
     pull: Option<Login>,
     pull_push: Option<Login>,
+    delete: Option<Login>,
     /// Why there is none: the token service did not answer in time, and is not asked the same again.
     silent: Vec<(Scope, Error)>,
 }
@@ -239,6 +242,7 @@ impl Session {
             limit: limits::HTTP_ERROR,
             redirects: false,
             condition: None,
+            stream: None,
         };
         let secrets = match credential {
             Some(Credential::Identity(token)) => {
@@ -335,6 +339,7 @@ impl Session {
             limit: limits::MANIFEST,
             redirects: false,
             condition: None,
+            stream: None,
         };
         match self.http.send(&request).map(|answer| answer.status) {
             Ok(401) => {}
@@ -358,6 +363,7 @@ impl Scope {
         match self {
             Self::Pull => "pull",
             Self::PullPush => "pull and push",
+            Self::Delete => "pull, push and delete",
         }
     }
 }
@@ -392,7 +398,8 @@ impl Logins {
     /// A login that serves `scope` at `now`.
     fn good(&self, scope: Scope, now: Instant) -> Option<Authorization> {
         let pull = self.pull.as_ref().filter(|_| scope == Scope::Pull);
-        let all = self.pull_push.iter().chain(pull);
+        let push = self.pull_push.as_ref().filter(|_| scope != Scope::Delete);
+        let all = self.delete.iter().chain(push).chain(pull);
         let mut good = all.filter(|login| login.until.is_none_or(|until| now < until));
         good.next().map(|login| login.authorization.clone())
     }
@@ -401,6 +408,7 @@ impl Logins {
         match scope {
             Scope::Pull => &mut self.pull,
             Scope::PullPush => &mut self.pull_push,
+            Scope::Delete => &mut self.delete,
         }
     }
 
@@ -418,7 +426,7 @@ impl Logins {
     }
 
     fn forget(&mut self, refused: &Authorization) {
-        for login in [&mut self.pull, &mut self.pull_push] {
+        for login in [&mut self.pull, &mut self.pull_push, &mut self.delete] {
             login.take_if(|login| login.authorization == *refused);
         }
     }
@@ -553,6 +561,7 @@ fn token_scope(path: &str, scope: Scope) -> String {
     match scope {
         Scope::Pull => format!("repository:{path}:pull"),
         Scope::PullPush => format!("repository:{path}:pull,push"),
+        Scope::Delete => format!("repository:{path}:pull,push,delete"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::io::Read;
 use std::time::Instant;
 
 use coldsign::check::Check;
@@ -11,10 +12,12 @@ use coldsign::format::evidence::Descriptor;
 use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::{Repository, Target};
 use coldsign::limits;
+use coldsign::transfer::layers::Content;
 use url::Url;
 
 use super::auth::{self, Scope, Session};
-use crate::net::{Answer, Condition, Method, Request, described};
+use super::links::next_link;
+use crate::net::{Answer, Condition, Method, Request, Stream, described};
 
 /// One repository of a registry, and the session that talks to it.
 pub(super) struct Endpoints<'a> {
@@ -48,11 +51,6 @@ impl<'a> Endpoints<'a> {
 
     pub(super) fn repository(&self) -> &Repository {
         &self.repository
-    }
-
-    /// Scheme, host and port of the registry.
-    pub(super) fn origin(&self) -> &Url {
-        &self.origin
     }
 
     /// Which part of a registry this is: how one repository of it takes uploads all do. The first part of a name is in it,
@@ -136,6 +134,81 @@ impl<'a> Endpoints<'a> {
         Ok(Some(answer.body))
     }
 
+    /// GET of a blob of any size, as a stream of bytes that nobody hashed yet; `None` where it is absent.
+    pub(super) fn stream(&self, blob: &Descriptor) -> Result<Option<impl Read + Send + use<>>> {
+        let url = self.url(&format!("blobs/{}", blob.digest));
+        let stream = Some(Stream::Down(blob.size));
+        let answer = self.send(Scope::Pull, &Request { stream, ..request(Method::Get, url.clone()) })?;
+        let Some(mut answer) = there(answer, Method::Get, &url)? else { return Ok(None) };
+        check_registry_digest(&blob.digest, &blob.digest, answer.all(DIGEST))
+            .map_err(|error| error.within(described(Method::Get, &url)))?;
+        answer.take_stream().map(Some).ok_or_else(|| no_use("without a body", Method::Get, &url))
+    }
+
+    /// Whether a blob of this size is there, by HEAD. A registry that has no HEAD says nothing: it is put again.
+    pub(super) fn has(&self, blob: &Descriptor) -> Result<bool> {
+        let url = self.url(&format!("blobs/{}", blob.digest));
+        let answer = self.ask(Scope::Pull, Method::Head, &url, None, 0)?;
+        let Some(answer) = or_no_head(answer, &url)? else { return Ok(false) };
+        let size = answer.header("content-length").and_then(|size| size.trim().parse().ok());
+        Ok(answer.status == 200 && size.is_none_or(|size: u64| size == blob.size))
+    }
+
+    /// DELETE of a manifest by tag or digest, whatever is answered.
+    pub(super) fn delete(&self, target: &Target) -> Result<Answer> {
+        let answer = self.send(Scope::Delete, &request(Method::Delete, self.manifest_url(target)));
+        answer.map_err(
+            |error| if error.check() == Check::RegistryDenied { self.no_deletes(error) } else { error },
+        )
+    }
+
+    fn no_deletes(&self, error: Error) -> Error {
+        error.hint(format!("deletes are off at {}, or not for this login", self.repository.registry()))
+    }
+
+    /// What an answer to [`Self::delete`] means where it is no success.
+    pub(super) fn not_deleted(&self, target: &Target, answer: &Answer) -> Error {
+        let error = refused(answer, Method::Delete, &self.manifest_url(target));
+        if answer.status == 405 { self.no_deletes(error) } else { error }
+    }
+
+    /// The tags of the repository, page by page; `None` where there are too many to look at.
+    pub(super) fn tags(&self) -> Result<Option<Vec<String>>> {
+        let mut url = self.url("tags/list");
+        let mut tags = Vec::new();
+        for _ in 0..limits::TAGS_PAGES {
+            let answer = self.ask(Scope::Pull, Method::Get, &url, None, limits::MANIFEST)?;
+            let Some(answer) = there(answer, Method::Get, &url)? else { return Ok(Some(tags)) };
+            let list = Value::parse(&answer.body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+            let list = list.ok_or_else(|| no_use("a list of tags that is none", Method::Get, &url))?;
+            let names = list.get("tags").and_then(Value::as_array).unwrap_or_default();
+            tags.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+            if tags.len() > limits::TAGS {
+                return Ok(None);
+            }
+            match self.next_page(&answer, &url)? {
+                Some(next) => url = next,
+                None => return Ok(Some(tags)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next page of a list, if one is named.
+    pub(super) fn next_page(&self, answer: &Answer, url: &Url) -> Result<Option<Url>> {
+        let Some(next) = answer.all("link").find_map(next_link) else { return Ok(None) };
+        check_registry_redirect(&self.origin, &answer.url, &next)
+            .map(Some)
+            .map_err(|error| error.within(described(Method::Get, url)))
+    }
+
+    /// PUT of a manifest by tag, over whatever stands there.
+    pub(super) fn put_tagged(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<()> {
+        let url = self.manifest_url(&Target::Tag(tag.to_owned()));
+        let answer = self.put(&url, media_type, bytes, None)?;
+        check_manifest_put(&Digest::of(bytes), &answer, &url)
+    }
+
     /// PUT of a manifest by its digest. What the registry made of it is known only when it is read back.
     pub(super) fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Answer> {
         let digest = Digest::of(bytes);
@@ -170,6 +243,13 @@ impl<'a> Endpoints<'a> {
         self.send(Scope::PullPush, &Request { body, ..request(Method::Post, url) })
     }
 
+    /// POST that begins an upload, or has the registry take the blob from another repository of its own (201).
+    pub(super) fn begin_mount(&self, digest: &Digest, from: &Repository) -> Result<Answer> {
+        let mut url = self.uploads();
+        url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
+        self.send(Scope::PullPush, &request(Method::Post, url))
+    }
+
     /// Where an upload that was begun goes on. `None`: the registry lets nobody begin one.
     pub(super) fn begun(&self, answer: &Answer) -> Result<Option<Url>> {
         if answer.status != 202 {
@@ -200,6 +280,24 @@ impl<'a> Endpoints<'a> {
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
         let answer = self.put(&location, BLOB, bytes, None)?;
         check_registry_digest(digest, digest, answer.all(DIGEST))
+            .map_err(|error| error.within(described(Method::Put, &location)))
+    }
+
+    /// PUT of a blob of any size to where its upload goes on, as it is read.
+    pub(super) fn end_stream(
+        &self,
+        mut location: Url,
+        blob: &Descriptor,
+        content: &dyn Content,
+    ) -> Result<()> {
+        location.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        let stream = Some(Stream::Up(blob.size, content));
+        let answer =
+            self.send(Scope::PullPush, &Request { stream, ..request(Method::Put, location.clone()) })?;
+        if !(200..300).contains(&answer.status) {
+            return Err(refused(&answer, Method::Put, &location));
+        }
+        check_registry_digest(&blob.digest, &blob.digest, answer.all(DIGEST))
             .map_err(|error| error.within(described(Method::Put, &location)))
     }
 
@@ -263,6 +361,7 @@ fn request(method: Method, url: Url) -> Request<'static> {
         limit: limits::MANIFEST,
         redirects: true,
         condition: None,
+        stream: None,
     }
 }
 

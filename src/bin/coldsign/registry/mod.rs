@@ -3,6 +3,7 @@
 mod auth;
 mod credentials;
 mod endpoints;
+mod links;
 mod referrers;
 mod remote;
 mod settle;
@@ -17,6 +18,7 @@ use coldsign::error::{Error, Result};
 use coldsign::format::reference::Repository;
 use coldsign::terminal::counted;
 use coldsign::transfer::flow::Flow;
+use coldsign::transfer::layers::Layers;
 use coldsign::transfer::places::Layouts;
 use coldsign::transfer::source::Location;
 use coldsign::transfer::store::{Destinations, Place, Places, Sink};
@@ -127,6 +129,17 @@ impl Registries {
             self.uncancelled.fetch_or(error.check() == Check::RegistryTimeout, Ordering::Relaxed);
         }
         Ok(answer.status == 202)
+    }
+}
+
+impl Registries {
+    /// A place whose images can be copied.
+    pub(crate) fn source(&self, location: &Location) -> Result<Arc<dyn Layers + '_>> {
+        match (self.layouts.open(location), location) {
+            (Some(layout), _) => Ok(layout?),
+            (None, Location::Registry(repository)) => Ok(Arc::new(Remote::new(self, repository)?)),
+            (None, _) => unreachable!("every other location is a layout"),
+        }
     }
 }
 

@@ -10,12 +10,12 @@ use coldsign::format::evidence::{Descriptor, OCI_INDEX};
 use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::Target;
 use coldsign::limits;
-use coldsign::transfer::referrers::{self, Listed};
+use coldsign::transfer::referrers::{self, Left, Listed};
 use coldsign::transfer::store::ManifestToPut;
 use url::Url;
 
 use super::Registries;
-use super::endpoints::{Endpoints, check_registry_redirect, media_type, no_use, refused};
+use super::endpoints::{Endpoints, media_type, no_use, refused};
 use crate::net::{Answer, Method, described};
 
 /// The manifests whose subject is `subject`, ascending by digest, each once.
@@ -66,6 +66,33 @@ pub(super) fn put(
     Ok(Some(over.read))
 }
 
+/// Takes a manifest off the index under the tag, where there is one. The digest of the index comes back where nothing is
+/// left in it: then the tag may go.
+pub(super) fn unlist(
+    registries: &Registries,
+    endpoints: &Endpoints<'_>,
+    subject: &Digest,
+    referrer: &Descriptor,
+) -> Result<Option<Digest>> {
+    // Asked for before it is deleted, so that it is known by now.
+    if registries.has_referrers(endpoints) == Some(true) {
+        return Ok(None);
+    }
+    let tag = referrers::tag(subject);
+    let place = || format!("{}:{tag}", endpoints.repository());
+    let (over, standing) = endpoints.read_tag(tag.clone())?;
+    let Some(standing) = standing else { return Ok(None) };
+    let left = referrers::without(&standing.descriptor, &standing.bytes, subject, &referrer.digest);
+    match left.map_err(|error| error.within(place()))? {
+        Left::Same => Ok(None),
+        Left::Empty => Ok(Some(standing.descriptor.digest)),
+        Left::Index(index) => {
+            endpoints.put_tag(&tag, &over, OCI_INDEX, &index)?;
+            Ok(None)
+        }
+    }
+}
+
 /// Every page of the API. `None`: the registry has none.
 fn by_api(
     registries: &Registries,
@@ -91,7 +118,7 @@ fn by_api(
         count += listed.count;
         check_registry_limit(count, &url)?;
         found.extend(listed.entries);
-        let Some(next) = next_page(endpoints, &answer, &url)? else {
+        let Some(next) = endpoints.next_page(&answer, &url)? else {
             registries.learn_referrers(endpoints, true);
             return Ok(Some(found));
         };
@@ -129,14 +156,6 @@ fn unread(error: Error, url: &Url) -> Error {
     no_use("a list of referrers with an entry that is no descriptor", Method::Get, url).caused_by(error)
 }
 
-/// The next page, if one is named.
-fn next_page(endpoints: &Endpoints<'_>, answer: &Answer, url: &Url) -> Result<Option<Url>> {
-    let Some(next) = answer.all("link").find_map(next_link) else { return Ok(None) };
-    check_registry_redirect(endpoints.origin(), &answer.url, &next)
-        .map(Some)
-        .map_err(|error| error.within(described(Method::Get, url)))
-}
-
 /// Whether the answer to a PUT says that the registry lists the manifest by itself (distribution-spec, "Pushing Manifests
 /// with Subject").
 fn lists(answer: &Answer, subject: &Descriptor) -> bool {
@@ -165,60 +184,6 @@ fn check_registry_limit(count: usize, url: &Url) -> Result<()> {
     Err(error.detail(format!("more than {} referrers of one image", limits::REFERRERS)))
 }
 
-/// The target of `rel="next"` in a `Link` header (RFC 8288 3).
-fn next_link(header: &str) -> Option<String> {
-    let mut rest = header;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        let (target, after) = rest.strip_prefix('<')?.split_once('>')?;
-        let (is_next, after) = relation(after);
-        if is_next {
-            return Some(target.to_owned());
-        }
-        rest = after;
-    }
-}
-
-/// Reads the parameters of one link: whether its first `rel` holds `next`, and what follows the link.
-fn relation(parameters: &str) -> (bool, &str) {
-    let mut rest = parameters;
-    let mut relation = None;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t']);
-        let Some(after) = rest.strip_prefix(';') else { return (relation.unwrap_or(false), rest) };
-        let end = after.find(['=', ';', ',']).unwrap_or(after.len());
-        let (name, after) = after.split_at(end);
-        let (value, after) = match after.strip_prefix('=') {
-            Some(after) => value(after),
-            None => (String::new(), after),
-        };
-        if name.trim().eq_ignore_ascii_case("rel") && relation.is_none() {
-            relation = Some(value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next")));
-        }
-        rest = after;
-    }
-}
-
-/// The value of a parameter, a token or a quoted string (RFC 9110 5.6), and what follows it.
-fn value(text: &str) -> (String, &str) {
-    let text = text.trim_start_matches([' ', '\t']);
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([';', ',']).unwrap_or(text.len());
-        let (token, after) = text.split_at(end);
-        return (token.trim().to_owned(), after);
-    };
-    let mut value = String::new();
-    let mut characters = quoted.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' => break,
-            '\\' => value.extend(characters.next()),
-            _ => value.push(character),
-        }
-    }
-    (value, characters.as_str())
-}
-
 /// Error codes that are about a repository or an image (distribution-spec, "Error Codes"; `NOT_FOUND` is Harbor's).
 const UNKNOWN: [&str; 5] = ["NAME_UNKNOWN", "NAME_INVALID", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
 
@@ -239,31 +204,6 @@ mod tests {
             (404, error("MANIFEST_UNKNOWN"), false),
         ] {
             assert_eq!(is_unrouted(status, body.as_bytes()), expected, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn the_next_page_of_a_link_header() {
-        for (header, expected) in [
-            ("</v2/a/referrers/x?n=2>; rel=\"next\"", Some("/v2/a/referrers/x?n=2")),
-            ("<x>;rel=next", Some("x")),
-            ("<x> ; title=\"a, \\\"b\\\"; <y>\" ; REL = \"prev Next\"", Some("x")),
-            ("<a>; rel=\"first\", <b,c;d>; rel=\"next\"", Some("b,c;d")),
-            ("<a>, <b>; rel=next", Some("b")),
-            ("<a>; rel=prev; rel=next", None),
-            ("<a>; rel", None),
-            ("<a>; rel=\"next", Some("a")),
-            ("<a>; rel=\"nextpage\"", None),
-            ("<a>; xrel=next", None),
-            ("", None),
-            (",,,", None),
-            ("a; rel=next", None),
-            ("<a; rel=next", None),
-            ("<a> rel=next", None),
-            ("<a>; rel=\"\\", None),
-            ("<>; rel=next", Some("")),
-        ] {
-            assert_eq!(next_link(header).as_deref(), expected, "{header}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One repository of a registry.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use coldsign::check::Check;
@@ -10,8 +11,11 @@ use coldsign::format::evidence::Descriptor;
 use coldsign::format::json::{Names, Value};
 use coldsign::format::reference::{Reference, Repository, Target};
 use coldsign::limits;
+use coldsign::transfer::attached::Attached;
+use coldsign::transfer::clean::Removal;
 use coldsign::transfer::entries::Picked;
-use coldsign::transfer::store::{Beside, ManifestToPut, Place, Sink, Store};
+use coldsign::transfer::layers::{Content, LayerSink, Layers, Put};
+use coldsign::transfer::store::{Beside, Destinations as _, ManifestToPut, Place, Sink, Store};
 
 use super::endpoints::{Endpoints, Found, Standing, refused};
 use super::{Registries, referrers};
@@ -25,6 +29,8 @@ pub(crate) struct Remote<'a> {
     signatures: Option<Endpoints<'a>>,
     place: String,
     seen: Mutex<Seen>,
+    /// What the tags beside its images name, once that was asked.
+    tags: Mutex<Option<Vec<(String, Digest)>>>,
 }
 
 /// What was read.
@@ -47,7 +53,13 @@ impl<'a> Remote<'a> {
             signatures: signatures.map(endpoints).transpose()?,
             place: repository.to_string(),
             seen: Mutex::default(),
+            tags: Mutex::default(),
         })
+    }
+
+    /// The same; what stands beside its images is put beside them, whatever is said of signatures.
+    pub(crate) fn itself(registries: &'a Registries, repository: &Repository) -> Result<Self> {
+        Ok(Self { signatures: None, ..Self::new(registries, repository)? })
     }
 
     /// Where signatures are.
@@ -94,6 +106,55 @@ impl<'a> Remote<'a> {
             self.registries.learn_whole_uploads(to, false);
         }
         to.end_upload(location, digest, bytes)
+    }
+
+    /// Deletes a tag, by the digest that it names where the registry deletes no tags.
+    fn remove_tag(&self, from: &Endpoints<'_>, tag: String, digest: &Digest) -> Result<()> {
+        let target = Target::Tag(tag);
+        let answer = from.delete(&target)?;
+        match answer.status {
+            200..=299 | 404 => Ok(()),
+            // distribution 2: "UNSUPPORTED"; others have no such route.
+            400 | 405 => match &target {
+                Target::Tag(tag) => self.remove_digest(from, digest, Some(tag)),
+                Target::Digest(_) => Err(from.not_deleted(&target, &answer)),
+            },
+            _ => Err(from.not_deleted(&target, &answer)),
+        }
+    }
+
+    /// Deletes a manifest, which no tag but `known` names.
+    fn remove_digest(&self, from: &Endpoints<'_>, digest: &Digest, known: Option<&str>) -> Result<()> {
+        self.check_clean_tags(from, digest, known)?;
+        let target = Target::Digest(*digest);
+        let answer = from.delete(&target)?;
+        match answer.status {
+            200..=299 | 404 => Ok(()),
+            _ => Err(from.not_deleted(&target, &answer)),
+        }
+    }
+
+    /// CLEAN-TAGS: a manifest that is deleted takes all its tags with it, so there is no other one.
+    fn check_clean_tags(&self, from: &Endpoints<'_>, digest: &Digest, known: Option<&str>) -> Result<()> {
+        let refuse = |why: String| Error::new(Check::CleanTags, digest).detail(why);
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let tags = if let Some(tags) = tags.as_mut() {
+            tags
+        } else {
+            let all = from.tags()?.ok_or_else(|| {
+                refuse(format!("{} has more than {} tags to look at", from.repository(), limits::TAGS))
+            })?;
+            let mut named = Vec::new();
+            for tag in all {
+                named.extend(from.digest_of(&tag)?.map(|digest| (tag, digest)));
+            }
+            tags.insert(named)
+        };
+        match tags.iter().find(|(tag, named)| named == digest && Some(tag.as_str()) != known) {
+            None => Ok(()),
+            Some((tag, _)) => Err(refuse(format!("{}:{tag}", from.repository()))
+                .hint("the registry deletes by digest, and that tag would go too; delete it first")),
+        }
     }
 
     /// A manifest that is not taken may miss a blob that the registry has lost: it is put again next time.
@@ -188,6 +249,98 @@ impl Sink for Remote<'_> {
         }
         Ok(())
     }
+}
+
+impl Layers for Remote<'_> {
+    fn layer(&self, layer: &Descriptor) -> Result<Option<Box<dyn Read + Send + '_>>> {
+        for endpoints in self.everywhere() {
+            if let Some(stream) = endpoints.stream(layer)? {
+                return Ok(Some(Box::new(stream)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl LayerSink for Remote<'_> {
+    fn has_layer(&self, layer: &Descriptor) -> Result<bool> {
+        self.own.has(layer)
+    }
+
+    fn put_layer(
+        &self,
+        layer: &Descriptor,
+        content: &dyn Content,
+        mount: Option<&Repository>,
+    ) -> Result<Put> {
+        let to = &self.own;
+        let answer = match mount {
+            Some(from) => to.begin_mount(&layer.digest, from)?,
+            None => to.begin_upload(None)?,
+        };
+        if answer.status == 201 && mount.is_some() {
+            to.check_put(&layer.digest, &answer)?;
+            return Ok(Put::Mounted);
+        }
+        let location = to.begun(&answer)?.ok_or_else(|| refused(&answer, Method::Post, &to.uploads()))?;
+        to.end_stream(location.clone(), layer, content).map(|()| Put::Sent).inspect_err(|error| {
+            // Whether the registry forgets it at once or later decides nothing.
+            if !matches!(error.check(), Check::RegistryTimeout | Check::RegistryReach) {
+                let _ = to.cancel_upload(location);
+            }
+        })
+    }
+
+    fn put_manifest(&self, manifest: &ManifestToPut<'_>) -> Result<()> {
+        self.own.put_manifest(manifest.media_type, manifest.bytes).map(drop)
+    }
+
+    fn put_name(&self, manifest: &ManifestToPut<'_>, name: Option<&str>) -> Result<()> {
+        let Some(tag) = name else { return Ok(()) };
+        let digest = manifest.descriptor().digest;
+        if self.own.digest_of(tag)? == Some(digest) {
+            return Ok(());
+        }
+        self.own.put_tagged(tag, manifest.media_type, manifest.bytes)?;
+        check_read_back(tag, &digest, self.own.digest_of(tag)?)
+    }
+
+    fn finish_copy(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn settle_copy(&self) -> Result<bool> {
+        self.registries.settle()
+    }
+}
+
+impl Removal for Remote<'_> {
+    /// A tag by its name, so that nothing else goes with it; by digest where the registry has no other way, or where it
+    /// lists the manifest by itself.
+    fn remove(&self, attached: &Attached, subject: &Digest) -> Result<()> {
+        let from = self.attached();
+        if let Some(tag) = attached.how.tag(subject) {
+            return self.remove_tag(from, tag, &attached.descriptor.digest);
+        }
+        if let Some(empty) = referrers::unlist(self.registries, from, subject, &attached.descriptor)? {
+            self.remove_tag(from, coldsign::transfer::referrers::tag(subject), &empty)?;
+        }
+        self.remove_digest(from, &attached.descriptor.digest, None)
+    }
+
+    fn finish_removal(&self) -> Result<()> {
+        *self.seen() = Seen::default();
+        Ok(())
+    }
+}
+
+/// READ-BACK: a tag that was put names what it was put for.
+fn check_read_back(tag: &str, put: &Digest, now: Option<Digest>) -> Result<()> {
+    if now == Some(*put) {
+        return Ok(());
+    }
+    let now = now.map_or_else(|| "absent".to_owned(), |digest| digest.to_string());
+    Err(Error::new(Check::ReadBack, tag).detail(format!("put {put}")).detail(format!("now {now}")))
 }
 
 impl Place for Remote<'_> {
