@@ -440,6 +440,20 @@ checks! {
         VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
             "Valid signatures of as many distinct keys as asked for.";
     }
+    "report" {
+        ReportKind "REPORT-KIND" OtherKind "not a report of verify",
+            "What is merged was written by verify --report json:FILE.";
+        ReportMember "REPORT-MEMBER" Document "report member is missing, unknown or of the wrong type",
+            "A report has the members that this version writes, with their types, and names checks that it knows.";
+        ReportList "REPORT-LIST" Inconsistent "report of another list",
+            "Reports that are merged have the digest and the number of entries of one list.";
+        ReportDemand "REPORT-DEMAND" Inconsistent "report of other keys or demands",
+            "Reports that are merged demanded the same keys, threshold, annotations and claims, in the same places.";
+        ReportShards "REPORT-SHARDS" Inconsistent "shards do not make one whole",
+            "Shards that are merged are of one number, and each of them is there once.";
+        ReportEntries "REPORT-ENTRIES" Inconsistent "report is not whole",
+            "A shard's report has results for each of its entries, in order, for no other, and as many as it counts.";
+    }
     "registry" {
         RegistryReach "REGISTRY-REACH" NothingPushed "registry cannot be reached",
             "A connection to the registry is made, with TLS by a certificate that is trusted, and is not dropped again and again.";

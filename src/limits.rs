@@ -64,6 +64,10 @@ pub const PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const SCRYPT_WORK: u64 = 1 << 23;
 /// Bytes of a list of images (`--from`).
 pub const LIST_FILE: u64 = 16 * MIB;
+/// Bytes of a report that is merged: ten thousand digests with eight keys and both forms are a tenth of it.
+pub const REPORT_FILE: u64 = 512 * MIB;
+/// Shards of a list: more jobs than CI systems run side by side (GitHub 256, GitLab 200).
+pub const SHARDS: usize = 1_000;
 /// Bytes of a file of credentials: thousands of registries.
 pub const CREDENTIALS_FILE: u64 = MIB;
 /// Bytes read from a pipe, or out of a decompressor, for one image: the largest images stay below it, a gzip bomb ends.

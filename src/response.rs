@@ -358,7 +358,9 @@ impl Response {
         }
         for (_, group) in request.with_attestations() {
             let Some((manifest, blobs)) = self.att_manifest(group) else { continue };
-            blobs.into_iter().for_each(|blob| drop(put(blob)));
+            for blob in blobs {
+                put(blob);
+            }
             let manifest = put(manifest);
             let (number, is_first) = (group.lowest_attestation(request), first == Some(group.place()));
             index.beside(&manifest, group.place(), Beside::Attestations, number, is_first);

@@ -96,7 +96,7 @@ impl Images {
 
     /// A signature by a key that is made now over the payload of the first one, as another tool brings it.
     fn brought(&self) -> attach::Signature {
-        let key = SigningKey::generate(&mut OsRandom).unwrap();
+        let key = SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap();
         let subject = self.specs[0].subject.clone();
         let identity = Identity::parse(REPOSITORY).unwrap();
         let payload = payload::render(&identity, &subject.digest, &BTreeMap::new());

@@ -42,7 +42,7 @@ pub fn judge(
     // One statement that stands a thousand times, spelled anew by whoever may push, is held once.
     let (mut verdicts, mut seen) = (Vec::new(), HashMap::new());
     let mut add = |verdict: Verdict| verdicts.push(verdict.sharing(&mut seen));
-    let failed = |form, error| Verdict { form, outcome: Err(error) };
+    let failed = Verdict::failed;
     match store.ask(|store| store.beside(beside, subject)) {
         Ok(found) => {
             for descriptor in found {

@@ -23,6 +23,7 @@ pub mod parts;
 pub mod places;
 pub mod push;
 pub mod referrers;
+pub mod shard;
 pub mod source;
 pub mod store;
 pub mod tree;

@@ -4,7 +4,7 @@
 use super::bundle::Bundle;
 use super::bundle::{Envelope, Signature, check_bundle_subject};
 use super::sig::check_material;
-use super::{Claims, Demand, Form, Found, LogStatus, Purpose, Valid, Verdict, Verifier, check_layers};
+use super::{Claims, Demand, Form, Found, LogStatus, Purpose, Signed, Verdict, Verifier, check_layers};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -23,15 +23,16 @@ impl Verifier {
         if layers.is_empty() {
             return Err(Error::new(Check::AttAbsent, ""));
         }
-        let verdict = |outcome| Verdict { form: Form::Att, outcome };
+        let failed = |error| Verdict::failed(Form::Att, error);
         Ok(layers
             .iter()
             .flat_map(|layer| match read_att_layer(layer, found) {
                 Ok((envelope, log)) => {
                     let judge = |signature| self.judge_envelope(&envelope, signature, log, subject, demand);
-                    envelope.signatures.iter().map(judge).map(verdict).collect()
+                    let verdicts = envelope.signatures.iter().map(judge);
+                    verdicts.map(|verdict| verdict.unwrap_or_else(failed)).collect()
                 }
-                Err(error) => vec![verdict(Err(error))],
+                Err(error) => vec![failed(error)],
             })
             .collect())
     }
@@ -44,21 +45,16 @@ impl Verifier {
         log: LogStatus,
         subject: &Digest,
         demand: &Demand,
-    ) -> Result<Valid> {
+    ) -> Result<Verdict> {
         let message = envelope::pae(statement::MEDIA_TYPE, &envelope.statement);
         let key = self.check_sig_key(&demand.keys, &message, &signature.signature)?;
         let kind = match &demand.purpose {
             Purpose::Attestation(kind) => kind.as_ref(),
             Purpose::Signature => return Err(Error::new(Check::BundlePredicate, "")),
         };
-        check_attestation(&envelope.statement, kind, demand.claims.then_some(subject))?;
-        Ok(Valid {
-            form: Form::Att,
-            key_id: key.id(),
-            signature: signature.signature.clone().into(),
-            log,
-            claims: Claims::Statement(envelope.statement.clone().into()),
-        })
+        let claims = check_attestation(&envelope.statement, kind, demand.claims.then_some(subject));
+        let claims = claims.map(|()| Claims::Statement(envelope.statement.clone().into()));
+        Ok(Verdict::of(Form::Att, Signed { key_id: key.id(), log }, &signature.signature, claims))
     }
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::attestation::check_attestation;
 use super::sig::check_payload_annotations;
-use super::{Claims, Demand, Form, LogStatus, Purpose, Valid, Verdict, Verifier};
+use super::{Claims, Demand, Form, LogStatus, Purpose, Signed, Verdict, Verifier};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -18,34 +18,33 @@ impl Verifier {
     /// Judges one bundle over `subject`; `media_type` is that of the layer that holds it.
     #[must_use]
     pub fn judge_bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Verdict {
-        Verdict { form: Form::Bundle, outcome: self.bundle(bytes, media_type, subject, demand) }
+        self.bundle(bytes, media_type, subject, demand)
+            .unwrap_or_else(|error| Verdict::failed(Form::Bundle, error))
     }
 
-    fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Valid> {
+    fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Verdict> {
         let Bundle { statement, signature, logged } = Bundle::read(bytes, media_type)?;
         check_bundle_log(logged)?;
         let message = envelope::pae(statement::MEDIA_TYPE, &statement);
         let key = self.check_sig_key(&demand.keys, &message, &signature)?;
-        match &demand.purpose {
-            Purpose::Signature => {
-                let statement = Statement::parse(&statement)?;
-                let annotations = check_bundle_subject(&statement, subject)?;
-                check_bundle_predicate(&statement)?;
-                if demand.claims {
-                    check_payload_annotations(annotations, &demand.annotations)?;
-                }
-            }
+        let claims = match &demand.purpose {
+            Purpose::Signature => check_statement(&statement, subject, demand),
             // Its subject is compared whatever is said of claims, as cosign does in this form.
-            Purpose::Attestation(kind) => check_attestation(&statement, kind.as_ref(), Some(subject))?,
-        }
-        Ok(Valid {
-            form: Form::Bundle,
-            key_id: key.id(),
-            signature: signature.into(),
-            log: LogStatus::Absent,
-            claims: Claims::Statement(statement.into()),
-        })
+            Purpose::Attestation(kind) => check_attestation(&statement, kind.as_ref(), Some(subject)),
+        };
+        let signed = Signed { key_id: key.id(), log: LogStatus::Absent };
+        let claims = claims.map(|()| Claims::Statement(statement.into()));
+        Ok(Verdict::of(Form::Bundle, signed, &signature, claims))
     }
+}
+
+/// What a statement that was signed claims. Whose digest it is, and that it is no attestation, is part of what a bundle
+/// means: without the claims only annotations go unchecked, as in cosign.
+fn check_statement(bytes: &[u8], subject: &Digest, demand: &Demand) -> Result<()> {
+    let statement = Statement::parse(bytes)?;
+    let annotations = check_bundle_subject(&statement, subject)?;
+    check_bundle_predicate(&statement)?;
+    if demand.claims { check_payload_annotations(annotations, &demand.annotations) } else { Ok(()) }
 }
 
 /// BUNDLE-LOG: log entries and timestamps count only when they are checked.

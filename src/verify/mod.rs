@@ -208,11 +208,42 @@ impl Valid {
 pub struct Verdict {
     /// Its form.
     pub form: Form,
+    /// Which key given made it, whatever else is wrong with it; `None` where none is known to have.
+    pub signed: Option<Signed>,
     /// Valid, or the first check that it failed.
     pub outcome: Result<Valid>,
 }
 
+/// A signature that a key given verifies.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed {
+    /// The id of the key.
+    pub key_id: Digest,
+    /// What is known of its log entry.
+    pub log: LogStatus,
+}
+
 impl Verdict {
+    /// What failed before a key was known to have made it.
+    #[must_use]
+    pub fn failed(form: Form, error: Error) -> Self {
+        Self { form, signed: None, outcome: Err(error) }
+    }
+
+    /// What a key signs, and what was demanded of it.
+    fn of(form: Form, signed: Signed, signature: &[u8], claims: Result<Claims>) -> Self {
+        let Signed { key_id, log } = signed;
+        let outcome = claims.map(|claims| Valid { form, key_id, signature: signature.into(), log, claims });
+        Self { form, signed: Some(signed), outcome }
+    }
+
+    /// How many checks it passed, for comparing it with others: that of an annotation comes after that of a key. `None`
+    /// where it is valid or could not be read.
+    #[must_use]
+    pub fn came(&self) -> Option<usize> {
+        self.outcome.as_ref().err().and_then(|error| rank(error.check()))
+    }
+
     /// Why it, or what may hold it, could not be read: nothing is said then of what it signs.
     #[must_use]
     pub fn unread(&self) -> Option<&Error> {
@@ -385,6 +416,7 @@ mod tests {
     fn outcome(verdicts: &[Result<u8, Check>], threshold: usize) -> Result<usize, Check> {
         let verdict = |verdict: &Result<u8, Check>| Verdict {
             form: Form::Sig,
+            signed: None,
             outcome: verdict.map_err(|check| Error::new(check, "")).map(|key| Valid {
                 form: Form::Sig,
                 key_id: Digest::of(&[key]),
@@ -430,7 +462,7 @@ mod tests {
     #[test]
     fn every_refusal_of_the_registry_is_something_unread() {
         for check in Check::ALL {
-            let verdict = Verdict { form: Form::Bundle, outcome: Err(Error::new(*check, "")) };
+            let verdict = Verdict::failed(Form::Bundle, Error::new(*check, ""));
             match check.hop() {
                 "registry" => assert!(verdict.unread().is_some(), "{check}"),
                 "verify" => assert_eq!(verdict.unread().is_some(), *check == Check::SigTag, "{check}"),

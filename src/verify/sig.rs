@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Claims, Demand, Form, Found, LogStatus, Valid, Verdict, Verifier, check_layers};
+use super::{Claims, Demand, Form, Found, LogStatus, Signed, Verdict, Verifier, check_layers};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -24,9 +24,9 @@ impl Verifier {
         }
         Ok(layers
             .iter()
-            .map(|layer| Verdict {
-                form: Form::Sig,
-                outcome: self.judge_layer(layer, found, subject, demand),
+            .map(|layer| {
+                self.judge_layer(layer, found, subject, demand)
+                    .unwrap_or_else(|error| Verdict::failed(Form::Sig, error))
             })
             .collect())
     }
@@ -37,25 +37,23 @@ impl Verifier {
         found: &Found<'_>,
         subject: &Digest,
         demand: &Demand,
-    ) -> Result<Valid> {
+    ) -> Result<Verdict> {
         let SigLayer { descriptor, signature, log } = SigLayer::read(layer)?;
         // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
         let bytes = (found.content)(&descriptor)?;
         check_sig_layer_size(&bytes, &descriptor)?;
         let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
-        if demand.claims {
-            let payload = Payload::parse(&bytes)?;
-            check_payload_digest(&payload, subject)?;
-            check_payload_annotations(payload.optional(), &demand.annotations)?;
-        }
-        Ok(Valid {
-            form: Form::Sig,
-            key_id: key.id(),
-            signature: signature.into(),
-            log,
-            claims: Claims::Payload(bytes),
-        })
+        let claims = if demand.claims { check_payload(&bytes, subject, demand) } else { Ok(()) };
+        let signed = Signed { key_id: key.id(), log };
+        Ok(Verdict::of(Form::Sig, signed, &signature, claims.map(|()| Claims::Payload(bytes))))
     }
+}
+
+/// What a payload that was signed claims: this image, and the annotations demanded.
+fn check_payload(bytes: &[u8], subject: &Digest, demand: &Demand) -> Result<()> {
+    let payload = Payload::parse(bytes)?;
+    check_payload_digest(&payload, subject)?;
+    check_payload_annotations(payload.optional(), &demand.annotations)
 }
 
 /// A layer that may hold a signature: everything that is asked of it before its payload is read.
@@ -167,27 +165,41 @@ pub(crate) fn check_payload_digest(payload: &Payload, subject: &Digest) -> Resul
     Err(Error::new(Check::PayloadDigest, payload.digest()))
 }
 
-/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal.
+/// PAYLOAD-ANNOTATIONS: each one asked for is there, as a string, and equal; others may be there as well. The message
+/// names every pair that is not.
 pub(super) fn check_payload_annotations(
     found: &[(String, Value)],
     wanted: &BTreeMap<String, String>,
 ) -> Result<()> {
-    for (key, value) in wanted {
+    let mut failing = wanted.iter().filter_map(|(key, value)| {
         let there = found.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         match there {
-            Some(Value::String(text)) if text == value => {}
-            Some(other) => {
-                // As much as a screen takes of it: reports hold every row.
-                let signed = other.as_str().map_or_else(
-                    || "what is no string".to_owned(),
-                    |text| text.chars().take(2 * limits::SHOWN).collect(),
-                );
-                return Err(Error::new(Check::PayloadAnnotations, key)
-                    .detail(format!("wanted {value}"))
-                    .detail(format!("signed {signed}")));
-            }
-            None => return Err(Error::new(Check::PayloadAnnotations, key).detail("it is not there")),
+            Some(Value::String(text)) if text == value => None,
+            other => Some((key, value, other)),
         }
+    });
+    let first: Vec<_> = failing.by_ref().take(ANNOTATIONS_TOLD).collect();
+    if first.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let keys: Vec<&str> = first.iter().map(|(key, ..)| key.as_str()).collect();
+    let error = Error::new(Check::PayloadAnnotations, keys.join(", "));
+    let error = first.iter().fold(error, |error, (key, value, there)| {
+        let signed = match there {
+            // As much as a screen takes of it: reports hold every row.
+            Some(Value::String(text)) => {
+                format!("{key}={}", text.chars().take(2 * limits::SHOWN).collect::<String>())
+            }
+            Some(_) => format!("{key}, which is no string"),
+            None => format!("without {key}"),
+        };
+        error.detail(format!("wanted {key}={value}")).detail(format!("signed {signed}"))
+    });
+    Err(match failing.count() {
+        0 => error,
+        more => error.detail(format!("and {more} more")),
+    })
 }
+
+/// Pairs that a message names one by one.
+const ANNOTATIONS_TOLD: usize = 8;

@@ -10,6 +10,8 @@ const COLDSIGN: &[&[&str]] = &[
     &["verify"],
     &["verify-attestation"],
     &["verify-blob"],
+    &["report"],
+    &["report", "merge"],
     &["combine"],
     &["generate"],
     &["attach"],

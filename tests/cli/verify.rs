@@ -1,10 +1,8 @@
 //! `verify`: cosign's output and exit codes, both forms, every image, lists; the auditor's commands.
 
-use std::collections::BTreeMap;
-
-use coldsign::keys::public::PublicKey;
 use serde_json::Value;
 
+use crate::junit::elements;
 use crate::station::{INDEX, SINGLE, Station};
 use crate::support::{Outcome, Sandbox};
 
@@ -87,8 +85,8 @@ fn lists() {
     station.write("env.txt", "oci:layout:v1 -a env=test\n");
     verify(&station, &["--key", "release.pub", "--from", "env.txt"], 12)
         .stderr_line("error[PAYLOAD-ANNOTATIONS]: oci:layout:v1: [..]: env")
-        .stderr_line("  wanted test")
-        .stderr_line("  signed prod");
+        .stderr_line("  wanted env=test")
+        .stderr_line("  signed env=prod");
     station.write("none.txt", "# nothing\n");
     verify(&station, &["--key", "release.pub", "--from", "none.txt"], 2);
     verify(&station, &["--key", "release.pub", "--from", "one.txt", "oci:layout"], 2);
@@ -143,8 +141,9 @@ fn digests_where_the_request_says() {
         outcome.stdout_line("1 image, 4 digests: 0 ok, 4 failed");
         let report: Value = serde_json::from_slice(&station.read(format!("{file}.json"))).unwrap();
         assert_eq!(report["request"], station.digest(file));
-        let rows = report["rows"].as_array().unwrap();
-        assert!(rows.len() == 4 && rows.iter().all(|row| row["check"] == "REGISTRY-REACH"), "{report}");
+        let results = report["results"].as_array().unwrap();
+        let unreached = |result: &Value| result["check"] == "REGISTRY-REACH";
+        assert!(results.len() == 4 && results.iter().all(unreached), "{report}");
     }
     // An image that is gone is a failed row, whatever stands beside its name.
     verify(&station, &["--key", "release.pub", "--from", "response.tar", "oci:single"], 11)
@@ -182,7 +181,7 @@ fn one_cause_is_not_told_for_every_image() {
     let xml = String::from_utf8(station.read("v.xml")).unwrap();
     assert!(xml.contains("tests=\"6\" failures=\"1\" errors=\"5\""), "{xml}");
     let elements = elements(&xml);
-    let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
+    let count = |name: &str| elements.iter().filter(|element| element.name == name).count();
     assert_eq!((count("error"), count("failure")), (5, 1), "{xml}");
     // Without rows each image is named by its error, and the last ones have no details.
     let outcome = station.coldsign().args(key).args(&names).expect(50);
@@ -248,145 +247,6 @@ fn flags_that_are_typed_for_cosign() {
     run().env("COSIGN_REPOSITORY", "SIGS").expect(2).stderr_line("error[REFERENCE-SYNTAX]: [..]");
 }
 
-/// One row for each image and digest, exactly.
-#[test]
-fn report_as_json() {
-    let station = signed();
-    station.write("images.txt", "oci:layout:v1\noci:single:v1\noci:layout:v9\n");
-    let run = |arguments: &[&str], code| {
-        station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
-    };
-    run(&["--from", "images.txt", "--report", "json:list.json"], 10);
-    let id = PublicKey::from_pem(&station.read("release.pub")).unwrap().id();
-    let signature = |form: &str, identity: &str| {
-        format!(
-            "{{\"form\":\"{form}\",\"identity\":{identity},\"key\":\"release.pub\",\"keyId\":\"{id}\",\"log\":\"absent\"}}"
-        )
-    };
-    let both =
-        format!("{},{}", signature(".sig", "\"registry.example/team/app:1.4\""), signature("bundle", "null"));
-    let ok = |name: &str, digest: &str| {
-        format!(
-            "{{\"check\":null,\"details\":[],\"digest\":\"{digest}\",\"message\":null,\"name\":\"{name}\",\"notes\":[],\"outcome\":\"ok\",\"signatures\":[{both}]}}"
-        )
-    };
-    let list = format!(
-        "{{\"request\":null,\"rows\":[\n{},\n\
-         {{\"check\":\"SIG-ABSENT\",\"details\":[],\"digest\":\"{SINGLE}\",\"message\":\"no signatures found\",\"name\":\"oci:single:v1\",\"notes\":[],\"outcome\":\"failed\",\"signatures\":[]}},\n\
-         {{\"check\":\"SIG-TAG\",\"details\":[\"it has v1 {INDEX}\"],\"digest\":null,\"message\":\"image tag not found\",\"name\":\"oci:layout:v9\",\"notes\":[],\"outcome\":\"failed\",\"signatures\":[]}}\n\
-         ],\"totals\":{{\"failed\":2,\"images\":3,\"ok\":1,\"rows\":3}}}}\n",
-        ok("oci:layout:v1", INDEX)
-    );
-    assert_eq!(String::from_utf8(station.read("list.json")).unwrap(), list);
-
-    // A response: its request, and each of its digests. Both reports at once, and of one image as well.
-    run(&["--from", "response.tar", "oci:layout", "--report", "junit:a.xml", "--report", "json:a.json"], 0);
-    let report: Value = serde_json::from_slice(&station.read("a.json")).unwrap();
-    assert_eq!(report["request"], station.digest("response.tar"));
-    assert_eq!(report["totals"], serde_json::json!({"failed": 0, "images": 1, "ok": 4, "rows": 4}));
-    run(&["oci:layout:v1", "--report", "json:one.json"], 0).stderr_line("Verification for oci:layout:v1 --");
-    let one = format!(
-        "{{\"request\":null,\"rows\":[\n{}\n],\"totals\":{{\"failed\":0,\"images\":1,\"ok\":1,\"rows\":1}}}}\n",
-        ok("oci:layout:v1", INDEX)
-    );
-    assert_eq!(String::from_utf8(station.read("one.json")).unwrap(), one);
-}
-
-/// What a CI system reads: well-formed whatever the names are, one test case for each image and digest.
-#[test]
-fn report_as_junit() {
-    let station = signed();
-    station.write(
-        "images.txt",
-        "oci:layout:v1\noci:single:v1\n\"oci:a]]>&amp;<b>\\\"'\\u001b\\u202e/x:1\"\noci:layout:v9\n",
-    );
-    let run = |arguments: &[&str], code| {
-        station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
-    };
-    run(&["--from", "images.txt", "--report", "junit:v.xml"], 10);
-    let xml = String::from_utf8(station.read("v.xml")).unwrap();
-    let elements = elements(&xml);
-    let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
-    assert_eq!((count("testsuites"), count("testsuite"), count("testcase")), (1, 1, 4), "{xml}");
-    assert_eq!((count("failure"), count("system-out"), count("properties")), (3, 1, 0), "{xml}");
-    let of = |name: &str, attribute: &str| -> Vec<&str> {
-        let all = elements.iter().filter(|(element, _)| element == name);
-        all.filter_map(|(_, attributes)| attributes.get(attribute).map(String::as_str)).collect()
-    };
-    for suite in ["testsuites", "testsuite"] {
-        assert_eq!(
-            (of(suite, "tests"), of(suite, "failures"), of(suite, "errors")),
-            (vec!["4"], vec!["3"], vec!["0"])
-        );
-    }
-    assert_eq!(of("failure", "type"), ["SIG-ABSENT", "FILE-READ", "SIG-TAG"]);
-    assert_eq!(of("failure", "message")[0], "no signatures found");
-    let escaped = "oci:a]]&gt;&amp;amp;&lt;b&gt;&quot;'\\u{1b}\\u{202e}/x";
-    assert_eq!(
-        of("testcase", "name"),
-        [
-            "oci:layout:v1@sha256:b6d68273372c",
-            "oci:single:v1@sha256:19c23ffc2034",
-            &format!("{escaped}:1"),
-            "oci:layout:v9"
-        ]
-    );
-    assert_eq!(of("testcase", "classname"), ["oci:layout", "oci:single", escaped, "oci:layout"]);
-    assert!(xml.contains(&format!("<system-out>{INDEX}\n.sig by release.pub sha256:")), "{xml}");
-
-    run(&["--from", "response.tar", "oci:layout", "--report", "junit:r.xml"], 0);
-    let xml = String::from_utf8(station.read("r.xml")).unwrap();
-    let request = format!("<property name=\"request\" value=\"{}\"/>", station.digest("response.tar"));
-    assert!(xml.contains(&request) && !xml.contains("<failure"), "{xml}");
-    assert_eq!(self::elements(&xml).iter().filter(|(element, _)| element == "testcase").count(), 4);
-}
-
-/// Its name, and its attributes as they are written.
-type Element = (String, BTreeMap<String, String>);
-
-/// The elements of a document in their order. Fails unless it is well-formed: one
-/// root, every element ended in its turn, no attribute twice, only entities that XML knows, nothing but printable ASCII.
-#[track_caller]
-fn elements(xml: &str) -> Vec<Element> {
-    assert!(xml.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{xml}");
-    let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("a declaration");
-    let text = |text: &str| {
-        assert!(!text.contains(['<', '>']), "{text}");
-        for reference in text.split('&').skip(1) {
-            let entity = reference.split_once(';').map(|(entity, _)| entity);
-            assert!(matches!(entity, Some("amp" | "lt" | "gt" | "quot")), "{text}");
-        }
-    };
-    let (mut found, mut open) = (Vec::<Element>::new(), Vec::<String>::new());
-    while let Some((before, tag)) = rest.split_once('<') {
-        text(before);
-        assert!(!open.is_empty() || before.trim().is_empty(), "text outside: {before}");
-        let (tag, after) = tag.split_once('>').expect("a tag is closed");
-        rest = after;
-        if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(open.pop().as_deref(), Some(name), "{xml}");
-            continue;
-        }
-        assert!(!open.is_empty() || found.is_empty(), "a second root: {tag}");
-        let (tag, empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
-        let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
-        let mut values = BTreeMap::new();
-        while let Some((attribute, after)) = attributes.split_once("=\"") {
-            let (value, after) = after.split_once('"').expect("a value is closed");
-            text(value);
-            assert!(values.insert(attribute.to_owned(), value.to_owned()).is_none(), "{attribute} twice");
-            attributes = after.trim_start();
-        }
-        assert!(attributes.is_empty(), "{tag}");
-        found.push((name.to_owned(), values));
-        if !empty {
-            open.push(name.to_owned());
-        }
-    }
-    assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
-    found
-}
-
 #[test]
 fn report_files_are_written_whole_and_over_reports_alone() {
     let station = signed();
@@ -413,7 +273,7 @@ fn report_files_are_written_whole_and_over_reports_alone() {
     let script = format!("trap '' PIPE; ({line}; echo $? >code) | exec true; sleep 0.2; cat code");
     station.program("bash").args(["-c", &script]).env("PATH", &path).expect(0).stdout("10\n");
     let report: Value = serde_json::from_slice(&station.read("gone.json")).unwrap();
-    assert_eq!(report["totals"]["rows"], 2);
+    assert_eq!(report["totals"]["results"], 2);
 }
 
 /// The exit codes of cosign, each with its first line.
@@ -452,41 +312,6 @@ fn exit_codes() {
     verify(&station, &["--key", "release.pub", "--key", "release.pub", "oci:layout"], 2);
     verify(&station, &["oci:layout"], 2);
     verify(&station, &["--key", "pass", "oci:layout"], 43);
-}
-
-#[test]
-fn claims() {
-    let station = signed();
-    let key = ["--key", "release.pub", "oci:layout"];
-    for given in [&["-a", "env=prod"][..], &["--annotations", "env=prod"], &["--annotation", "env=prod"]] {
-        let outcome = verify(&station, &[&key, given].concat(), 0);
-        outcome.stderr_line("  - The specified annotations were verified.");
-    }
-    for on in [&["--check-claims"][..], &["--check-claims=true"]] {
-        verify(&station, &[&key, on].concat(), 0).stderr_line("  - The cosign claims were validated");
-    }
-    let off = verify(&station, &[&key[..], &["--check-claims=false"]].concat(), 0);
-    off.never("claims were validated");
-    off.stderr_line("warning: what the signatures claim was not checked (--check-claims=false)");
-
-    // A good signature of another image: only without the claims.
-    let other = Station::new();
-    other.fixture("format/index", "other");
-    other.export("request.tar", &["oci:single", "--as", "registry.example/team/app:1.4"]);
-    other.sign("request.tar", &["--key", "release", "--form", "sig"], "response.tar");
-    other.coldsign().args(["import", "response.tar", "--key", "release.pub", "--to", "oci:single"]).expect(0);
-    let index = String::from_utf8(other.read("single/index.json")).unwrap();
-    let (from, to) = (SINGLE.replace(':', "-"), INDEX.replace(':', "-"));
-    let mut moved: Value = serde_json::from_str(&index.replace(&from, &to)).unwrap();
-    let plain: Value = serde_json::from_slice(&other.read("layout/index.json")).unwrap();
-    moved["manifests"][0] = plain["manifests"][0].clone();
-    for (name, bytes) in other.below("layout/blobs") {
-        other.write(name.replace("layout", "single"), bytes);
-    }
-    other.write("single/index.json", serde_json::to_vec(&moved).unwrap());
-    let refused = verify(&other, &["--key", "release.pub", "oci:single:v1"], 12);
-    refused.stderr_line("error[PAYLOAD-DIGEST]: payload names another digest: oci:single:v1: [..]");
-    verify(&other, &["--key", "release.pub", "--check-claims=false", "oci:single:v1"], 0);
 }
 
 /// What cosign saved, and what an independent program wrote from the description of the format.

@@ -3,11 +3,12 @@
 //!
 //! `format` judges the fixtures that an independent program wrote from the description of the format, `written` what
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
-//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in. `elsewhere` is
-//! what other tools sign and what they take of ours, `carried` what is copied, saved and loaded, `attest` attestations
-//! and signatures of files, `keys` the types of keys.
+//! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `annotations` what
+//! each makes of `-a`. `elsewhere` is what other tools sign and what they take of ours, `carried` what is copied, saved
+//! and loaded, `attest` attestations and signatures of files, `keys` the types of keys.
 
 mod access;
+mod annotations;
 mod attest;
 mod carried;
 mod documented;

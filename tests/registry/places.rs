@@ -80,8 +80,8 @@ fn a_mirror_is_said_to_be_one() {
     let outcome = trip.station.coldsign().args(verify).args(list).expect(0);
     outcome.stdout_line(&format!("ok    {mirror} [..] 1 digest, .sig, bundle, log absent; {note}"));
     let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
-    assert_eq!(report["rows"][0]["notes"], json!([note]));
-    assert_eq!(report["rows"][1]["notes"], json!([]));
+    assert_eq!(report["results"][0]["notes"], json!([note]));
+    assert_eq!(report["results"][1]["notes"], json!([]));
     // Not where a signature for the repository that was asked stands beside it.
     trip.station.coldsign().args(["export", "-o", "own.tar", &mirror]).expect(0);
     trip.sign_file("own.tar", &[&release()], "own-signed.tar");
@@ -120,7 +120,11 @@ fn what_was_not_read_beside_a_good_signature_is_said() {
     outcome.stderr_line("form: .sig, 1 of 1 valid; log: absent");
     outcome.stderr_line("not read, and not needed: [REGISTRY-DENIED]: [..]");
     let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
-    assert_eq!(report["rows"][0]["notes"].as_array().unwrap().len(), 1, "{report}");
+    let result = &report["results"][0];
+    assert_eq!(result["notes"].as_array().unwrap().len(), 1, "{report}");
+    // The row of what was not read says so: unchecked is not absent.
+    let bundle = &result["rows"][1];
+    assert_eq!((&bundle["signature"], &bundle["check"]), (&json!("unchecked"), &json!("REGISTRY-DENIED")));
     // Another key might have signed what could not be read.
     let more = ["--key", "second.pub", "--threshold", "2"];
     trip.verify(&more).expect(50).error("REGISTRY-DENIED");

@@ -16,6 +16,8 @@ mod inspect;
 mod net;
 mod public_key;
 mod registry;
+mod report;
+mod row;
 mod station;
 mod tree;
 mod trusted_root;
@@ -27,7 +29,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, Terminal};
 
-use cli::{AttachWhat, Cli, Command, DownloadWhat, TrustedRoot};
+use cli::{AttachWhat, Cli, Command, DownloadWhat, Report, TrustedRoot};
 
 fn main() -> ExitCode {
     let mut console = Terminal;
@@ -52,6 +54,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Verify(args) => return verify::run(args, console),
         Command::VerifyAttestation(args) => return verify::attestation::run(args, console),
         Command::VerifyBlob(args) => verify::blob::run(args, console)?,
+        Command::Report(Report::Merge(args)) => return report::merge(&args.files, &args.reports, console),
         Command::Combine(args) => combine::run(args, console)?,
         Command::Generate(args) => attach::generate(args, console)?,
         Command::Attach(AttachWhat::Signature(args)) => return attach::signature(args, console),

@@ -4,6 +4,7 @@ mod attach;
 mod attest;
 mod carry;
 mod keys;
+mod report;
 mod trip;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ pub(crate) use attach::{
 pub(crate) use attest::{AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob};
 pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
 pub(crate) use keys::PublicKey;
+pub(crate) use report::Report;
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
 
 /// Ask for signatures made without a network, bring them back, verify them
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     VerifyAttestation(VerifyAttestation),
     /// Verify the signature of a file, as cosign does
     VerifyBlob(VerifyBlob),
+    /// Unite the reports of several jobs, write them as other kinds
+    #[command(subcommand, subcommand_required = true)]
+    Report(Report),
     /// Unite several responses to one request
     Combine(Combine),
     /// Print the payload that another tool signs
@@ -121,10 +126,11 @@ Example:
 Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 ";
 
-const GROUPS: [(&str, &[&str]); 7] = [
+const GROUPS: [(&str, &[&str]); 8] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
-    ("Attestations and blobs", &["verify-attestation", "verify-blob"]),
+    ("Attestations and files", &["verify-attestation", "verify-blob"]),
     ("Several signers", &["combine"]),
+    ("Several jobs", &["report"]),
     ("Signatures made elsewhere", &["generate", "attach", "extract"]),
     ("What stands beside an image", &["tree", "triangulate", "download", "copy", "clean"]),
     ("Keys", &["public-key"]),

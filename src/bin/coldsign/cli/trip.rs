@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::digest::Digest;
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
+use coldsign::transfer::shard::Shard;
 
 use super::{Network, at_least_one, parser};
 
@@ -190,9 +191,12 @@ pub(crate) struct Verify {
         long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
     )]
     pub(crate) signature_repository: Option<Reference>,
-    /// Write a row for each image and digest to json:FILE or junit:FILE
+    /// Write what became of each digest to json:FILE, junit:FILE or sarif:FILE
     #[arg(long = "report", value_name = "KIND:FILE")]
     pub(crate) reports: Vec<String>,
+    /// Verify one part of the list: shard K of N, for `report merge`
+    #[arg(long, value_name = "K/N", value_parser = parser(Shard::parse))]
+    pub(crate) shard: Option<Shard>,
     /// How signed payloads are printed
     #[arg(short, long, default_value = "json")]
     pub(crate) output: Format,

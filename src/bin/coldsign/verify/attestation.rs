@@ -27,7 +27,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         );
     }
     let demand = Demand {
-        keys: keys.into_iter().map(|key| key.key).collect(),
+        keys: keys.iter().map(|key| key.key.clone()).collect(),
         purpose: Purpose::Attestation(Some(asked.kind.clone())),
         annotations: BTreeMap::new(),
         claims: asked.check_claims,
@@ -43,6 +43,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         verifier: Verifier::knowing(std::mem::take(&mut images.known)),
         demand: &demand,
         recursive: asked.recursive,
+        keys: &keys,
         elsewhere: elsewhere.name(),
     };
     let bar = station::progress("verifying", images.list.len());

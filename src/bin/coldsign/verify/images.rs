@@ -8,7 +8,9 @@ use std::sync::Arc;
 use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
+use coldsign::format::document::{annotations_value, object};
 use coldsign::format::evidence::Descriptor;
+use coldsign::format::json::Value;
 use coldsign::format::payload::Payload;
 use coldsign::format::reference::{Reference, Repository, Target};
 use coldsign::limits;
@@ -17,13 +19,17 @@ use coldsign::response::Response;
 use coldsign::terminal::shown;
 use coldsign::transfer::below::manifests_below;
 use coldsign::transfer::entries::Picked;
-use coldsign::transfer::export::Ask;
+use coldsign::transfer::export::{Ask, Wanted as Wanting};
+use coldsign::transfer::shard::Shard;
 use coldsign::transfer::source::{Location, Source};
 use coldsign::transfer::store::{Place, Places};
 use coldsign::transfer::{gather, list};
 use coldsign::verify::{Claims, Demand, Form, Known, Valid, Verdict, Verifier, conclude};
 
+use super::rows;
+use crate::files::NamedKey;
 use crate::registry::Registries;
+use crate::report::Row;
 
 /// Everything that is to be verified.
 #[derive(Default)]
@@ -35,6 +41,8 @@ pub(super) struct Images {
     pub(super) known: Known,
     /// The request whose digests they are (`--from`).
     pub(super) request: Option<Digest>,
+    /// How many images the whole list has before the first of these.
+    pub(super) before: usize,
 }
 
 /// One image to verify.
@@ -44,6 +52,10 @@ pub(super) struct Image {
     wanted: Wanted,
     /// What its line of a list demands besides the command line.
     annotations: BTreeMap<String, String>,
+    /// Where in the file of the list it stands, from 1.
+    pub(super) line: Option<usize>,
+    /// How the list spells it, where that is not its name: paths are relative to the list's folder.
+    spelled: Option<String>,
 }
 
 /// Which manifests an image is.
@@ -89,11 +101,7 @@ impl Images {
                     Error::new(Check::Usage, "--from").detail("the lines of a list say where its images are");
                 return Err(error.hint("give no IMAGE beside a list"));
             }
-            images.list = list::read(from)?
-                .into_iter()
-                .filter(|wanted| wanted.ask == Ask::Image)
-                .map(|wanted| Image::of_source(wanted.source.to_string(), &wanted.source, wanted.annotations))
-                .collect();
+            images.list = lines(from)?;
             return Ok(images);
         };
         let place = match places {
@@ -111,6 +119,19 @@ impl Images {
         images.request = Some(file.request().digest());
         images.add_file(&file, place.as_ref(), true);
         Ok(images)
+    }
+
+    /// The digest of the list (docs/reports.md): SHA-256 of the RFC 8785 bytes of its entries.
+    pub(super) fn digest(&self) -> Digest {
+        Digest::of(&Value::Array(self.list.iter().map(Image::entry).collect()).to_canonical())
+    }
+
+    /// Leaves the images of one shard.
+    pub(super) fn keep(&mut self, shard: Shard) {
+        let range = shard.range(self.list.len());
+        self.before = range.start;
+        self.list.truncate(range.end);
+        self.list.drain(..range.start);
     }
 
     fn add_file(&mut self, file: &Response, place: Option<&Location>, must_be_there: bool) {
@@ -138,6 +159,22 @@ impl Images {
     }
 }
 
+/// The images of a list, one a line.
+fn lines(from: &Path) -> Result<Vec<Image>> {
+    let bytes = coldsign::files::read(from, limits::LIST_FILE)?;
+    let place = from.display().to_string();
+    let wanted = list::parse(&bytes, &place, from.parent().unwrap_or(Path::new("")))?;
+    let spelled = list::parse(&bytes, &place, Path::new(""))?;
+    let image = |(wanted, spelled): (Wanting, Wanting)| {
+        let image = Image::of_source(wanted.source.to_string(), &wanted.source, wanted.annotations);
+        let line = wanted.place.and_then(|place| place.rsplit_once(':')?.1.parse().ok());
+        Image { line, spelled: Some(spelled.source.to_string()), ..image }
+    };
+    // A payload of another tool, or an attestation, is no signature of its image.
+    let of_images = wanted.into_iter().zip(spelled).filter(|(wanted, _)| wanted.ask == Ask::Image);
+    Ok(of_images.map(image).collect())
+}
+
 /// LIST-EMPTY: at least one image is asked for.
 fn check_list_empty(images: &[Image]) -> Result<()> {
     if images.is_empty() { Err(Error::new(Check::ListEmpty, "")) } else { Ok(()) }
@@ -145,7 +182,26 @@ fn check_list_empty(images: &[Image]) -> Result<()> {
 
 impl Image {
     fn new(name: String, place: &Location, wanted: Wanted, annotations: BTreeMap<String, String>) -> Self {
-        Self { name, place: place.clone(), wanted, annotations }
+        Self { name, place: place.clone(), wanted, annotations, line: None, spelled: None }
+    }
+
+    /// What stands for it in the digest of the list: what was asked for, as it was asked for.
+    fn entry(&self) -> Value {
+        let text = |text: &str| Value::String(text.to_owned());
+        let digests = match &self.wanted {
+            Wanted::Named(_) => &[],
+            Wanted::Digest(digest) => std::slice::from_ref(digest),
+            Wanted::Signed { digests, .. } => digests.as_slice(),
+        };
+        let digests: Vec<Value> = digests.iter().map(|digest| text(&digest.to_string())).collect();
+        let place = self.spelled.is_none().then(|| text(&self.place.to_string()));
+        let members = [
+            ("annotations", (!self.annotations.is_empty()).then(|| annotations_value(&self.annotations))),
+            ("digests", (!digests.is_empty()).then_some(Value::Array(digests))),
+            ("image", Some(text(self.spelled.as_ref().unwrap_or(&self.name)))),
+            ("place", place),
+        ];
+        object(members.into_iter().filter_map(|(name, value)| Some((name, value?))))
     }
 
     fn of_source(name: String, source: &Source, annotations: BTreeMap<String, String>) -> Self {
@@ -169,12 +225,9 @@ impl Image {
             let digests = image.items.iter().filter_map(|item| request.items().get(*item));
             let digests = digests.map(|item| item.subject.digest).collect();
             let own = || Location::Registry(destination.repository().clone());
-            Some(Self {
-                name: destination.to_string(),
-                place: place.cloned().unwrap_or_else(own),
-                wanted: Wanted::Signed { digests, must_be_there },
-                annotations: BTreeMap::new(),
-            })
+            let wanted = Wanted::Signed { digests, must_be_there };
+            let place = place.cloned().unwrap_or_else(own);
+            Some(Self::new(destination.to_string(), &place, wanted, BTreeMap::new()))
         })
     }
 
@@ -223,6 +276,8 @@ pub(super) struct Judge<'a> {
     pub(super) demand: &'a Demand,
     /// Whether what an index names must be signed as well.
     pub(super) recursive: bool,
+    /// The keys of the demand, with the files they came from.
+    pub(super) keys: &'a [NamedKey],
     /// Where signatures of images in registries are looked for, if not beside them, and who said so:
     /// `REPOSITORY (COSIGN_REPOSITORY)`.
     pub(super) elsewhere: Option<String>,
@@ -231,8 +286,16 @@ pub(super) struct Judge<'a> {
 /// What became of an image: of each of its digests.
 #[derive(Default)]
 pub(super) struct Judged {
-    pub(super) digests: Vec<(Digest, Result<Verified>)>,
+    pub(super) digests: Vec<JudgedDigest>,
     pub(super) found: BTreeMap<Form, Found>,
+}
+
+/// What became of one digest.
+pub(super) struct JudgedDigest {
+    pub(super) digest: Digest,
+    pub(super) outcome: Result<Verified>,
+    /// What each key and form says; none where nothing was looked at.
+    pub(super) rows: Vec<Row>,
 }
 
 /// How many signatures of a form were found, valid or not.
@@ -257,7 +320,7 @@ impl Judged {
 
     /// Itself, where no digest of it has failed; else what failed first, and where.
     pub(super) fn whole(self) -> Result<Self> {
-        if self.digests.iter().all(|(_, outcome)| outcome.is_ok()) {
+        if self.digests.iter().all(|one| one.outcome.is_ok()) {
             return Ok(self);
         }
         match self.into_failure() {
@@ -268,11 +331,11 @@ impl Judged {
 
     /// The first digest that failed, and why.
     pub(super) fn into_failure(self) -> Option<(Digest, Error)> {
-        self.digests.into_iter().find_map(|(digest, outcome)| Some((digest, outcome.err()?)))
+        self.digests.into_iter().find_map(|one| Some((one.digest, one.outcome.err()?)))
     }
 
     pub(super) fn verified(&self) -> impl Iterator<Item = &Verified> {
-        self.digests.iter().filter_map(|(_, outcome)| outcome.as_ref().ok())
+        self.digests.iter().filter_map(|one| one.outcome.as_ref().ok())
     }
 }
 
@@ -356,15 +419,20 @@ impl Work<'_> {
     /// A digest has failed, whatever stands beside it.
     fn fail(&mut self, digest: &Digest, error: Error) {
         self.slow |= error.check() == Check::RegistryTimeout;
-        let known = self.judged.digests.iter_mut().find(|(seen, _)| seen == digest);
-        match known.map(|(_, outcome)| outcome) {
+        let known = self.judged.digests.iter_mut().find(|one| one.digest == *digest);
+        match known.map(|one| &mut one.outcome) {
             Some(outcome @ Ok(_)) => *outcome = Err(error),
             Some(Err(_)) => {}
             None => {
                 self.seen.insert(*digest);
-                self.judged.digests.push((*digest, Err(error)));
+                self.unseen(digest, error);
             }
         }
+    }
+
+    /// A digest beside which nothing was looked at.
+    fn unseen(&mut self, digest: &Digest, error: Error) {
+        self.judged.digests.push(JudgedDigest { digest: *digest, outcome: Err(error), rows: Vec::new() });
     }
 
     /// What stands beside one digest; each is looked at once.
@@ -373,8 +441,7 @@ impl Work<'_> {
             return;
         }
         if let Err(error) = self.check_registry_timeout() {
-            self.judged.digests.push((*digest, Err(error)));
-            return;
+            return self.unseen(digest, error);
         }
         let verdicts =
             gather::judge(&*self.place, digest, &self.judge.verifier, &self.demand, &self.patience);
@@ -384,6 +451,7 @@ impl Work<'_> {
             let by_other = matches!(&verdict.outcome, Err(error) if error.check() == Check::SigKey);
             found.by_others += usize::from(by_other);
         }
+        let rows = rows::of(&verdicts, self.judge.keys, &self.demand);
         let mut notes = unread(&verdicts);
         let verified = conclude(verdicts, &self.demand).map(|valid| {
             notes.extend(self.image.repository().into_iter().flat_map(|asked| elsewhere(&valid, asked)));
@@ -396,7 +464,7 @@ impl Work<'_> {
             _ => error,
         });
         self.slow |= matches!(&verified, Err(error) if error.check() == Check::RegistryTimeout);
-        self.judged.digests.push((*digest, verified));
+        self.judged.digests.push(JudgedDigest { digest: *digest, outcome: verified, rows });
     }
 
     /// REGISTRY-TIMEOUT, without a request, where one of its digests failed so: a time-out ends its image.

@@ -4,13 +4,13 @@ pub(crate) mod attestation;
 pub(crate) mod blob;
 mod images;
 mod report;
+mod rows;
 mod show;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use coldsign::check::Check;
-use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::reference::{Reference, Repository};
@@ -20,9 +20,9 @@ use coldsign::verify::{Demand, Purpose, Verifier};
 
 use crate::cli::Verify;
 use crate::files::{self, NamedKey};
+use crate::report::{Files, Report};
 use crate::station::{self, Station};
 use images::{Image, Images, Judge, Judged};
-use report::Reports;
 
 /// Verifies every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
@@ -36,17 +36,39 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
         Some(from) => Images::of_file(from, &asked.images)?,
         None => Images::of_sources(&asked.images, registries)?,
     };
-    let reports = Reports::open(&asked.reports, &keys, console)?;
     elsewhere.say("signatures", &images, console)?;
+    let files = Files::open(&asked.reports, console)?;
+    let head = report::head(asked, &keys, &images, &demand, elsewhere.repository().as_ref());
+    let whole = images.list.len();
+    if let Some(shard) = asked.shard {
+        images.keep(shard);
+        images.in_rows = true;
+    }
     let judge = Judge {
         registries,
         verifier: Verifier::knowing(std::mem::take(&mut images.known)),
         demand: &demand,
         recursive: asked.recursive,
+        keys: &keys,
         elsewhere: elsewhere.name(),
     };
+    if images.in_rows && !asked.check_claims {
+        console.say(UNCHECKED_CLAIMS)?;
+    }
+    if let Some(shard) = asked.shard.filter(|_| images.list.is_empty()) {
+        let whole = counted(whole, "image", "images");
+        console.say(&format!("shard {shard} of {whole} is empty: nothing to verify"))?;
+    }
     let bar = station::progress("verifying", images.list.len());
-    let mut tally = Tally { asked, in_rows: images.in_rows, console, reports, counts: Counts::default() };
+    let report = Report::new(files, head);
+    let mut tally = Tally {
+        asked,
+        in_rows: images.in_rows,
+        console,
+        report,
+        entry: images.before,
+        counts: Counts::default(),
+    };
     let mut told = Ok(());
     station.flow().run(
         &images.list,
@@ -62,7 +84,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
         },
     );
     bar.finish_and_clear();
-    tally.finish(told, images.request.as_ref())
+    tally.finish(told)
 }
 
 /// What was asked for contradicts itself where claims are not read and something about them is demanded, or where more
@@ -130,7 +152,9 @@ struct Tally<'a> {
     asked: &'a Verify,
     in_rows: bool,
     console: &'a mut dyn Console,
-    reports: Reports<'a>,
+    report: Report,
+    /// The place in the whole list of the image that was added last.
+    entry: usize,
     counts: Counts,
 }
 
@@ -154,11 +178,11 @@ impl Tally<'_> {
     /// Reports one image and shows it.
     fn add(&mut self, image: &Image, judged: Result<Judged>) -> Result<()> {
         self.counts.images += 1;
-        self.reports.image();
+        self.entry += 1;
         let judged = match judged {
             Ok(judged) => judged,
             Err(error) => {
-                self.reports.row(image, None, Err(&error));
+                self.report.add(&report::unresolved(image, self.entry, &error));
                 self.counts.exit.get_or_insert(error.exit());
                 if error.check() == Check::Interrupted {
                     self.counts.interrupted += 1;
@@ -168,8 +192,8 @@ impl Tally<'_> {
                 return self.show_failed(image, error);
             }
         };
-        for (digest, outcome) in &judged.digests {
-            self.reports.row(image, Some(digest), outcome.as_ref());
+        for one in &judged.digests {
+            self.report.add(&report::outcome(image, self.entry, one, self.asked.threshold));
         }
         let good = judged.verified().count();
         self.counts.digests += judged.digests.len();
@@ -213,10 +237,10 @@ impl Tally<'_> {
     }
 
     /// Writes the reports and says how it went. `told` is what became of the rows.
-    fn finish(self, told: Result<()>, request: Option<&Digest>) -> Result<Exit> {
-        let Self { in_rows, console, reports, counts, .. } = self;
+    fn finish(self, told: Result<()>) -> Result<Exit> {
+        let Self { in_rows, console, report, counts, .. } = self;
         let told = told.and_then(|()| counts.show(in_rows, console));
-        reports.write(request)?;
+        report.write()?;
         match (counts.exit, told) {
             (Some(exit), _) => Ok(exit),
             (None, told) => told.map(|()| Exit::Done),
@@ -257,3 +281,6 @@ impl Counts {
 
 /// Errors of one check at one registry that are told whole.
 const WHOLE: usize = 3;
+/// Said once where rows are shown: nothing follows that was signed.
+const UNCHECKED_CLAIMS: &str =
+    "Warning: claims are not verified (--check-claims=false): digests and annotations";

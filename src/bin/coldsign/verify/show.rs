@@ -8,13 +8,14 @@ use coldsign::error::{Error, Result};
 use coldsign::format::json;
 use coldsign::format::payload::{self, Payload};
 use coldsign::format::statement::Statement;
-use coldsign::terminal::{COLUMNS, Console, counted, shown};
+use coldsign::terminal::{Console, counted, shown};
 use coldsign::verify::{Claims, Form, Valid};
 use serde_json::{Value, json};
 
 use super::images::{Image, Judged};
 use crate::cli::{Format, Verify};
 use crate::inspect::ascii;
+use crate::row;
 
 /// `ok    registry.example/team/app:1.4          3 digests, .sig, log absent`
 pub(super) fn row(image: &Image, judged: &Judged) -> String {
@@ -26,18 +27,12 @@ pub(super) fn row(image: &Image, judged: &Judged) -> String {
         _ => "mixed", // the reports say which
     };
     let notes: String = notes(judged).into_iter().flat_map(|note| ["; ", note]).collect();
-    line("ok", image, &format!("{digests}, {}, log {log}", forms.join(", "))) + &notes
+    row::line("ok", &image.name, &format!("{digests}, {}, log {log}", forms.join(", "))) + &notes
 }
 
 /// `FAIL  registry.example/team/app:1.4          [SIG-ABSENT] no signatures found`
 pub(super) fn failed_row(image: &Image, error: &Error) -> String {
-    line("FAIL", image, &format!("[{}] {}", error.check(), error.check().message()))
-}
-
-/// A row: names make a column where 80 columns leave room for it.
-fn line(word: &str, image: &Image, text: &str) -> String {
-    let width = COLUMNS.saturating_sub(WORD_WIDTH + 1 + text.len()).min(NAME_WIDTH);
-    format!("{word:<WORD_WIDTH$}{:<width$} {text}", shown(&image.name))
+    row::line("FAIL", &image.name, &format!("[{}] {}", error.check(), error.check().message()))
 }
 
 /// Whether there is more to say than a failed row does.
@@ -59,9 +54,13 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         recursive: asked.recursive,
     };
     header(image, judged, &checked, console)?;
-    let signed = judged.digests.iter().flat_map(|(digest, outcome)| {
-        let valid = outcome.iter().flat_map(|verified| &verified.valid);
-        valid.map(move |valid| signed_value(valid, digest, &image.name))
+    if !asked.check_claims {
+        console.say("")?;
+        console.say(UNCLAIMED)?;
+    }
+    let signed = judged.digests.iter().flat_map(|one| {
+        let valid = one.outcome.iter().flat_map(|verified| &verified.valid);
+        valid.map(|valid| signed_value(valid, &one.digest, &image.name))
     });
     match asked.output {
         Format::Json => {
@@ -173,7 +172,5 @@ fn members(members: &[(String, json::Value)]) -> Value {
     Value::Object(members.iter().map(|(name, member)| (name.clone(), value(member))).collect())
 }
 
-/// `ok` and `FAIL` with the blanks behind them.
-const WORD_WIDTH: usize = 6;
-/// Names up to here make a column.
-const NAME_WIDTH: usize = 38;
+/// As cosign's documentation has it: what is printed below was signed, and is not known to be true.
+const UNCLAIMED: &str = "Warning: the following claims have not been verified:";
