@@ -148,11 +148,12 @@ fn bundles_with_one_defect() {
         .stderr_line("  it holds an attestation or an image's signature, not a file's");
     refused(verify(&sandbox, "p256.pub", ["--bundle", "blob"], "blob"), 60, "BLOB-BUNDLE");
     // Neighbours: blanks, no log entries, no hash of the file.
-    for change in [
-        &|_: &mut Value| {},
-        &|bundle: &mut Value| bundle["verificationMaterial"]["tlogEntries"] = json!([]),
-        &message("messageDigest", json!({})) as Change<'_>,
-    ] {
+    let neighbours: [Change<'_>; 3] = [
+        &|_| {},
+        &|bundle| bundle["verificationMaterial"]["tlogEntries"] = json!([]),
+        &message("messageDigest", json!({})),
+    ];
+    for change in neighbours {
         let mut bundle = good.clone();
         change(&mut bundle);
         sandbox.write("changed", format!(" {bundle:#}\n"));

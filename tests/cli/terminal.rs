@@ -43,7 +43,6 @@ impl Seat {
 
     fn of(station: &Station, mut command: Command) -> Self {
         command.current_dir(station.path(""));
-        command.args(arguments).current_dir(station.path("")).env("COLDSIGN_HOME", "vault");
         Self::at(command)
     }
 

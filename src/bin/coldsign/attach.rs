@@ -301,10 +301,11 @@ impl Said<'_> {
             0 => String::new(),
             others => format!(", beside {}", counted(others, one, many)),
         };
-        let place = self.elsewhere.map_or_else(String::new, |repository| format!(" in {repository}"));
+        let place = self.elsewhere.map(|repository| format!(" in {}", shown(&repository.to_string())));
+        let place = place.unwrap_or_default();
         let verified = if self.is_verified { "read back and verified" } else { "read back, not verified" };
         console.say(&format!("{status:<10} {}", shown(self.name)))?;
-        console.say(&format!("{:<10} {form}{}{beside}; {verified}", "", shown(&place)))
+        console.say(&format!("{:<10} {form}{place}{beside}; {verified}", ""))
     }
 }
 

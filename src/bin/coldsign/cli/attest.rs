@@ -8,7 +8,7 @@ use coldsign::format::reference::Reference;
 
 use super::{Network, at_least_one, parser};
 
-/// Verify attestations as `cosign verify-attestation --key` does
+/// Verify attestations, as cosign does
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An image is named as for verify; a response or a layout without REF stands for
@@ -62,9 +62,12 @@ pub(crate) struct VerifyAttestation {
     pub(crate) network: Network,
 }
 
-/// Verify the signature of a file as `cosign verify-blob --key` does
+/// Verify the signature of a file, as cosign does
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["bundle", "signature"]).required(true))]
+#[command(override_usage = "\
+coldsign verify-blob --key <FILE> --bundle <FILE> <FILE>
+       coldsign verify-blob --key <FILE> --signature <FILE|BASE64|-> <FILE>")]
 #[command(after_help = "\
 A signature is what `cosign sign-blob` and `openssl dgst -sha256 -sign` write: a
 bundle v0.3, or the signature alone, in base64 or as it is. The file is read
@@ -100,6 +103,11 @@ pub(crate) struct VerifyBlob {
 /// Put attestations that another tool made beside an image
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["keys", "allow_unverified"]).required(true))]
+#[command(override_usage = "\
+coldsign attach attestation [OPTIONS] --attestation <FILE> --key <FILE>
+                                   <IMAGE>
+       coldsign attach attestation [OPTIONS] --attestation <FILE>
+                                   --allow-unverified <IMAGE>")]
 #[command(after_help = "\
 A file holds DSSE envelopes or bundles as JSON, one, or one a line: what
 `coldsign download attestation` and `cosign attest --bundle` write. Every one in

@@ -40,9 +40,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Verify signatures as `cosign verify --key` does
     Verify(Verify),
-    /// Verify attestations as `cosign verify-attestation --key` does
+    /// Verify attestations, as cosign does
     VerifyAttestation(VerifyAttestation),
-    /// Verify the signature of a file as `cosign verify-blob --key` does
+    /// Verify the signature of a file, as cosign does
     VerifyBlob(VerifyBlob),
     /// Unite the reports of several jobs, write them as other kinds
     #[command(subcommand, subcommand_required = true)]
