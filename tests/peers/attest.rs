@@ -76,7 +76,8 @@ impl Scene {
 fn lines(text: &str) -> BTreeSet<String> {
     let line = |line: &str| {
         let mut value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        for signature in value.pointer_mut("/signatures").and_then(Value::as_array_mut).into_iter().flatten() {
+        for signature in value.pointer_mut("/signatures").and_then(Value::as_array_mut).into_iter().flatten()
+        {
             if signature["keyid"] == "" {
                 drop(signature.as_object_mut().and_then(|members| members.remove("keyid")));
             }

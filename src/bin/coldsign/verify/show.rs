@@ -54,10 +54,6 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         recursive: asked.recursive,
     };
     header(image, judged, &checked, console)?;
-    if !asked.check_claims {
-        console.say("")?;
-        console.say(UNCLAIMED)?;
-    }
     let signed = judged.digests.iter().flat_map(|one| {
         let valid = one.outcome.iter().flat_map(|verified| &verified.valid);
         valid.map(|valid| signed_value(valid, &one.digest, &image.name))
@@ -78,7 +74,8 @@ pub(super) struct Checked {
     pub(super) recursive: bool,
 }
 
-/// What was checked of an image, in cosign's words, and what was found.
+/// What was checked of an image, in cosign's words, and what was found; last, as cosign's page has it, that claims were
+/// not.
 pub(super) fn header(
     image: &Image,
     judged: &Judged,
@@ -94,10 +91,10 @@ pub(super) fn header(
     if checked.claims {
         console.say("  - The cosign claims were validated")?;
     }
-    console.say("  - The signatures were verified against the specified public key")?;
-    if !checked.claims {
-        console.say("warning: what the signatures claim was not checked (--check-claims=false)")?;
+    if !checked.claims && judged.valid().any(|valid| valid.form() == Form::Bundle) {
+        console.say("  - The digests that the bundles are about were compared")?;
     }
+    console.say("  - The signatures were verified against the specified public key")?;
     let forms = judged.found.iter().map(|(form, found)| {
         let valid = judged.valid().filter(|valid| valid.form() == *form).count();
         let (all, form) = (found.all, form.name());
@@ -114,7 +111,12 @@ pub(super) fn header(
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
     console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
-    notes(judged).into_iter().try_for_each(|note| console.say(note))
+    notes(judged).into_iter().try_for_each(|note| console.say(note))?;
+    if checked.claims {
+        return Ok(());
+    }
+    console.say("")?;
+    console.say(UNCLAIMED)
 }
 
 /// `absent`, `unchecked` or both: what is known of the log entries of valid signatures.
