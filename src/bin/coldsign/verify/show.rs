@@ -5,6 +5,7 @@ use std::error::Error as _;
 
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
+use coldsign::format::attestation::PredicateType;
 use coldsign::format::json;
 use coldsign::format::payload::{self, Payload};
 use coldsign::format::statement::Statement;
@@ -52,6 +53,7 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         annotations: !asked.annotations.is_empty(),
         claims: asked.check_claims,
         recursive: asked.recursive,
+        kind: None,
     };
     header(image, judged, &checked, console)?;
     let signed = judged.digests.iter().flat_map(|one| {
@@ -68,10 +70,12 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
 }
 
 /// What was asked for besides a signature by a key.
-pub(super) struct Checked {
+pub(super) struct Checked<'a> {
     pub(super) annotations: bool,
     pub(super) claims: bool,
     pub(super) recursive: bool,
+    /// The type of attestations that was asked for.
+    pub(super) kind: Option<&'a PredicateType>,
 }
 
 /// What was checked of an image, in cosign's words, and what was found; last, as cosign's page has it, that claims were
@@ -79,7 +83,7 @@ pub(super) struct Checked {
 pub(super) fn header(
     image: &Image,
     judged: &Judged,
-    checked: &Checked,
+    checked: &Checked<'_>,
     console: &mut dyn Console,
 ) -> Result<()> {
     console.say("")?;
@@ -111,6 +115,7 @@ pub(super) fn header(
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
     console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
+    checked.kind.map_or(Ok(()), |kind| console.say(&format!("type: {kind}")))?;
     notes(judged).into_iter().try_for_each(|note| console.say(note))?;
     if checked.claims {
         return Ok(());
