@@ -337,10 +337,12 @@ checks! {
             "At most 8 keys sign a file.";
     }
     "import" {
+        AttFile "ATT-FILE" OtherKind "not a file of attestations",
+            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
         ImportRequest "IMPORT-REQUEST" OtherRequest "response answers another request",
             "The response answers the request given with --request or --request-digest.";
         ImportDestination "IMPORT-DESTINATION" NotAllowed "destination is not the identity's repository",
-            "Without --request or --request-digest each destination is its identity's repository.";
+            "Without --request or --request-digest each destination is its identity's repository, and no item is a payload of another tool, which names no image.";
         ImportKeys "IMPORT-KEYS" NoneMatched "no signature by the keys given",
             "At least one signature is by a key given with --key.";
         ThresholdKeys "THRESHOLD-KEYS" Threshold "too few distinct keys",

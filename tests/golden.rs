@@ -137,8 +137,9 @@ fn bundle_of_a_file_is_cosigns() {
 /// A referrer manifest without the time at which cosign made it.
 fn without_created(written: &[u8]) -> String {
     let value: Value = serde_json::from_slice(written).unwrap();
-    let created = value.pointer("/annotations/org.opencontainers.image.created").unwrap();
-    let created = format!(",\"org.opencontainers.image.created\":{created}");
+    let created =
+        value.pointer("/annotations/org.opencontainers.image.created").and_then(Value::as_str).unwrap();
+    let created = format!(",\"org.opencontainers.image.created\":\"{created}\"");
     let written = String::from_utf8(written.to_vec()).unwrap();
     assert!(written.contains(&created));
     written.replace(&created, "")

@@ -578,11 +578,8 @@ mod tests {
         assert_eq!(merge.crashing, Crashing { count: 2, named });
         // A thousand of them are counted, and ten named.
         let many = vec![layers[0].as_str(); 1000].join(",");
-        let merge = super::merge(
-            Some((OCI_MANIFEST, format!("{{\"layers\":[{many}]}}").as_bytes())),
-            &[] as &[Layer],
-        )
-        .unwrap();
+        let many = format!("{{\"layers\":[{many}]}}");
+        let merge = super::merge::<Layer>(Some((OCI_MANIFEST, many.as_bytes())), &[]).unwrap();
         assert_eq!((merge.crashing.count, merge.crashing.named.len()), (1000, 10));
     }
 }

@@ -17,7 +17,7 @@ use coldsign::review::{Review, check_approval};
 use coldsign::secret::{OsRandom, Passphrase};
 use coldsign::selftest::{VERSION, check_self_test};
 use coldsign::sign::{Forms, due, sign};
-use coldsign::terminal::{Console, counted, size};
+use coldsign::terminal::{Console, counted, filled, size};
 
 use crate::cli::{Form, Sign};
 use crate::station::{Place, check_swap, unlock};
@@ -70,13 +70,13 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     for key in &keys {
         let (name, kind) = (&key.name, key.public().kind());
         let uses = key.sealed.uses();
-        console.say(&format!("ok  key {name}: {kind}, use {uses}; all but the signatures rendered"))?;
+        let said = [format!("{kind},"), format!("use {uses};"), "all but the signatures rendered".to_owned()];
+        console.say_all(&filled(&format!("ok  key {name}: "), &said, " "))?;
         if uses.iter().any(|one| one == Use::Image)
             && response.request().uses().contains_key(&Use::Attestation)
         {
-            console
-                .say("note: stock cosign counts an attestation by this key as a signature of the image;")?;
-            console.say("      two keys, one for images and one for attestations, tell them apart")?;
+            console.say("note: stock cosign counts an attestation by this key as a signature of the")?;
+            console.say("      image; two keys are better, one of them for attestations alone")?;
         }
     }
     let all = response.request().item_count();

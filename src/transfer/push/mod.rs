@@ -46,7 +46,7 @@ pub enum Event {
     /// Every destination takes what will be pushed, as far as it lets anybody ask.
     Writable,
     /// An image is done, in the order of the request. It comes once more if reading it back changes its status.
-    Row(Row),
+    Row(Box<Row>),
     /// What was put is about to be read back: how many digests.
     ReadingBack(usize),
 }

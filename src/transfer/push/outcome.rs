@@ -370,7 +370,7 @@ impl Shown {
             let Some(image) = outcome.plan.images().get(number) else { return };
             let row = outcome.row(number, image);
             self.0.push(row.status);
-            each(Event::Row(row));
+            each(Event::Row(Box::new(row)));
         }
     }
 
@@ -378,7 +378,7 @@ impl Shown {
     pub(super) fn rest(&self, outcome: &Outcome<'_>, each: &mut impl FnMut(Event)) {
         for (number, image) in outcome.plan.images().iter().enumerate() {
             if self.0.get(number) != Some(&outcome.status(image)) {
-                each(Event::Row(outcome.row(number, image)));
+                each(Event::Row(Box::new(outcome.row(number, image))));
             }
         }
     }
