@@ -433,10 +433,6 @@ checks! {
             "An attestation's statement is a strict in-toto statement v0.1 or v1 with 1 to 1,024 subjects.";
         AttPredicate "ATT-PREDICATE" NoneMatched "attestation of another type",
             "predicateType is the one asked for, compared as a string; never that of image signatures.";
-        MessageDigest "MESSAGE-DIGEST" NoneMatched "bundle is another file's",
-            "The hash of the file is the one that a bundle names; one that it leaves out is not compared.";
-        BlobBundle "BLOB-BUNDLE" Bundle "not the bundle of a file's signature",
-            "The bundle of a file is v0.3 JSON with a public key, a hash by SHA-256, SHA-384 or SHA-512, or none, and a signature.";
         VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
             "Valid signatures of as many distinct keys as asked for.";
     }
@@ -453,6 +449,14 @@ checks! {
             "Shards that are merged are of one number, and each of them is there once.";
         ReportEntries "REPORT-ENTRIES" Inconsistent "report is not whole",
             "A shard's report has results for each of its entries, in order, for no other, and as many as it counts.";
+    }
+    "files" {
+        AttFile "ATT-FILE" OtherKind "not a file of attestations",
+            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
+        MessageDigest "MESSAGE-DIGEST" NoneMatched "bundle is another file's",
+            "The hash of the file is the one that a bundle names; one that it leaves out is not compared.";
+        BlobBundle "BLOB-BUNDLE" Bundle "not the bundle of a file's signature",
+            "The bundle of a file is v0.3 JSON with a public key, a hash by SHA-256, SHA-384 or SHA-512, or none, and a signature.";
     }
     "registry" {
         RegistryReach "REGISTRY-REACH" NothingPushed "registry cannot be reached",

@@ -9,7 +9,7 @@ mod blob;
 mod bundle;
 mod sig;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -252,7 +252,7 @@ impl Verdict {
 
     /// The same verdict, what was signed held once with that of equal verdicts in `seen`.
     #[cfg(feature = "connected")]
-    pub(crate) fn sharing(mut self, seen: &mut HashMap<Digest, Bytes>) -> Self {
+    pub(crate) fn sharing(mut self, seen: &mut std::collections::HashMap<Digest, Bytes>) -> Self {
         if let Ok(Valid { claims: Claims::Payload(bytes) | Claims::Statement(bytes), .. }) = &mut self.outcome
         {
             *bytes = seen.entry(Digest::of(bytes)).or_insert_with(|| bytes.clone()).clone();
