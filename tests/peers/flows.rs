@@ -205,7 +205,7 @@ fn attestations_by_ceremony() {
     key_for(&sandbox, "other", "p256", "attestation");
     cosign_verify(&sandbox, "cosign3", "other.pub"); // writes tr0.json
     sandbox.write("sbom.json", "{\"spdxVersion\":\"SPDX-2.3\",\"name\":\"<&>\"}\n");
-    sandbox.write("any.txt", "any <text> & \"more\"\n").write("own.json", "[1.50, {\"b\":1, \"a\":2}]");
+    sandbox.write("any.txt", "any <text> & \"more\"\n").write("own.json", "{\"zeta\": [ 1.50 ], \"alpha\": {\"b\":1, \"a\":2}}");
     for (kind, forms) in [("p256", &["sig", "bundle", "both"][..]), ("p384", &["both"]), ("ed25519", &["both"])]
     {
         key_for(&sandbox, kind, kind, "attestation");
@@ -285,8 +285,8 @@ fn files_by_ceremony() {
             if (kind, way) == ("ed25519", "hash") {
                 // Pure Ed25519 signs no digest.
                 let digest = export(&sandbox, &what, &name);
-                let refused = sign(&sandbox, &format!("{name}.request"), &digest, kind, &name, 30);
-                assert!(refused.stderr_text().contains("error[KEY-USES]: "), "{refused}");
+                let refused = sign(&sandbox, &format!("{name}.request"), &digest, kind, &name, 43);
+                refused.stderr_line("error[KEY-TYPE]: key of a type that cannot be used for this: [..]");
                 continue;
             }
             ceremony(&sandbox, &what, kind, &name);
