@@ -337,6 +337,8 @@ checks! {
             "At most 8 keys sign a file.";
     }
     "import" {
+        AttFile "ATT-FILE" OtherKind "not a file of attestations",
+            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
         ImportRequest "IMPORT-REQUEST" OtherRequest "response answers another request",
             "The response answers the request given with --request or --request-digest.";
         ImportDestination "IMPORT-DESTINATION" NotAllowed "destination is not the identity's repository",
@@ -417,8 +419,6 @@ checks! {
             "A subject of the statement has the digest of the image.";
         BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
             "predicateType is cosign's for image signatures.";
-        AttFile "ATT-FILE" OtherKind "not a file of attestations",
-            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
         AttAbsent "ATT-ABSENT" NoSignatures "no attestations found",
             "There is an .att or a bundle for the digest.";
         AttManifestKind "ATT-MANIFEST-KIND" NoneMatched ".att manifest is not a manifest of attestations",

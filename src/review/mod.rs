@@ -212,9 +212,7 @@ impl<'r> Review<'r> {
 
     fn second_looks(&self) -> Vec<String> {
         let with = |look: &Look| {
-            let images = self.images.iter().filter(|image| image.looks.contains(look));
-            let files = self.files.iter().filter(|_| *look == Look::File);
-            numbers(images.map(|image| image.number).chain(files.map(|file| file.number)))
+            numbers(self.images.iter().filter(|image| image.looks.contains(look)).map(|image| image.number))
         };
         let looks = Look::ALL.iter().map(|look| (look, with(look)));
         let looks: Vec<String> = looks
@@ -409,14 +407,12 @@ enum Look {
     Attestations,
     Attested,
     NotUnderstood,
-    File,
 }
 
 impl Look {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 11] = [
         Self::NotUnderstood,
         Self::Attested,
-        Self::File,
         Self::Artifact,
         Self::Attached,
         Self::Differs,
@@ -441,7 +437,6 @@ impl Look {
             Self::Attestations => "attestations",
             Self::Attested => "something is stated about an image",
             Self::NotUnderstood => "payload that is not understood",
-            Self::File => "file",
         }
     }
 }
@@ -527,7 +522,7 @@ impl<'r> Shown<'r> {
             Look::SamePlatform => self.has_platform_twice(),
             Look::Nested => below().any(|part| matches!(part.kind, Kind::Index(_))),
             Look::Attestations => below().any(|part| matches!(part.kind, Kind::Attestation)),
-            Look::Attested | Look::NotUnderstood | Look::File => false,
+            Look::Attested | Look::NotUnderstood => false,
         }
     }
 

@@ -429,7 +429,7 @@ fn reports() {
     let release = "sha256:a325691964b3a3e97f28362d14ac7de4dbcc1ef25f714fde10fb963bd5b785e6";
     let expected = json!({
         "check": null, "details": [], "dryRun": false, "error": null, "exit": 0,
-        "images": [{"bundles": 0, "check": null, "digest": INDEX, "error": null, "foreign": 0, "hidden": false,
+        "images": [{"atts": 0, "bundles": 0, "check": null, "digest": INDEX, "error": null, "foreign": 0, "hidden": false,
             "image": "registry.example/team/app:1.4", "sigs": 4, "status": "pushed", "tag": "not compared",
             "warnings": []}],
         "keys": [{"file": "release.pub", "id": release, "signed": true}], "layout": "layout",

@@ -76,7 +76,8 @@ impl Scene {
 fn lines(text: &str) -> BTreeSet<String> {
     let line = |line: &str| {
         let mut value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        for signature in value["signatures"].as_array_mut().into_iter().flatten() {
+        for signature in value.pointer_mut("/signatures").and_then(Value::as_array_mut).into_iter().flatten()
+        {
             if signature["keyid"] == "" {
                 drop(signature.as_object_mut().and_then(|members| members.remove("keyid")));
             }
@@ -182,12 +183,11 @@ fn what_we_attest() {
     for kind in PredicateType::names().chain([OWN]) {
         for form in ["att", "bundle"] {
             let image = scene.image(&format!("ours/{form}/{}", kind.rsplit('/').next().unwrap()));
-            let file = match form {
-                "att" => envelope(&image, kind),
-                _ => {
-                    let statement = statement(&image, kind);
-                    bundle::render(&statement, &key().public_key().id(), &sign(&statement)).to_vec()
-                }
+            let file = if form == "att" {
+                envelope(&image, kind)
+            } else {
+                let statement = statement(&image, kind);
+                bundle::render(&statement, &key().public_key().id(), &sign(&statement)).to_vec()
             };
             scene.sandbox.write("made.json", &file);
             let line = ["attach", "attestation", "--attestation", "made.json", "--key", "one.pub", &image];

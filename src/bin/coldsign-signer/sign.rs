@@ -17,7 +17,7 @@ use coldsign::review::{Review, check_approval};
 use coldsign::secret::{OsRandom, Passphrase};
 use coldsign::selftest::{VERSION, check_self_test};
 use coldsign::sign::{Forms, due, sign};
-use coldsign::terminal::{Console, counted, size};
+use coldsign::terminal::{Console, counted, filled, size};
 
 use crate::cli::{Form, Sign};
 use crate::station::{Place, check_swap, unlock};
@@ -74,9 +74,8 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
         if uses.iter().any(|one| one == Use::Image)
             && response.request().uses().contains_key(&Use::Attestation)
         {
-            console
-                .say("note: stock cosign counts an attestation by this key as a signature of the image;")?;
-            console.say("      two keys, one for images and one for attestations, tell them apart")?;
+            console.say("note: stock cosign counts an attestation by this key as a signature of the")?;
+            console.say("      image; two keys are better, one of them for attestations alone")?;
         }
     }
     let all = response.request().item_count();

@@ -7,7 +7,7 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::response::Response;
 use coldsign::review::Review;
-use coldsign::terminal::{Console, shown, size};
+use coldsign::terminal::{Console, filled, shown, size};
 use coldsign::transfer::annotations;
 use coldsign::transfer::export::{Ask, Children, Collected, Platform, Row, SignedFile, Wanted, collect};
 use coldsign::transfer::list;
@@ -43,11 +43,11 @@ pub(crate) fn run(args: &Export, console: &mut dyn Console) -> Result<()> {
     let file = Response::unsigned(built.request).render();
     output.reserve(file.size())?;
     output.write(file.chunks())?;
-    console.say(&format!(
-        "wrote {}: {counts}, {}; request",
-        shown(&args.output.display().to_string()),
-        size(file.size())
-    ))?;
+    let wrote = format!("wrote {}: ", shown(&args.output.display().to_string()));
+    let pieces = counts.split(", ").map(|piece| format!("{piece},"));
+    let pieces: Vec<String> =
+        pieces.chain([format!("{};", size(file.size())), "request".to_owned()]).collect();
+    console.say_all(&filled(&wrote, &pieces, " "))?;
     console.say(&format!("  {}", digest.grouped()))?;
     console.say_all(&words::table(&digest))?;
     console.show(&digest.to_string())

@@ -137,12 +137,12 @@ impl Made {
 /// Every signature of every item, by item, form and key. One that several items share stands with each.
 fn rows(response: &Response) -> Vec<Row<'_>> {
     let request = response.request();
-    let of_item = |item: usize| match request.items().get(item) {
-        Some(item) => Some((item.number, item.subject.digest)),
-        None => {
-            let file = request.files().get(item.checked_sub(request.items().len())?)?;
-            Some((file.number, file.content.digest()))
+    let of_item = |place: usize| {
+        if let Some(item) = request.items().get(place) {
+            return Some((item.number, item.subject.digest));
         }
+        let file = request.files().get(place.checked_sub(request.items().len())?)?;
+        Some((file.number, file.content.digest()))
     };
     let mut rows = Vec::new();
     for signer in response.signers() {

@@ -269,6 +269,9 @@ fn say_done(
         console.say(&line)?;
         return if to.place.is_none() { console.say("push rights were not asked for") } else { Ok(()) };
     }
+    if plan.images().is_empty() {
+        return say_files(plan, asked, console);
+    }
     if !outcome.touched() {
         return console.say("nothing was pushed");
     }
@@ -282,6 +285,7 @@ fn say_done(
     if failed + not_begun > 0 {
         return Ok(());
     }
+    say_files(plan, asked, console)?;
     say_command(plan, outcome, asked, keys, to, console)?;
     // Where a bundle is there, one is ours, or it was said that a stranger's hides .sig.
     let lack = outcome.rows().any(|row| !row.hidden && !row.bundled);
@@ -289,6 +293,22 @@ fn say_done(
         console.say("bundles are in the response too: --attach both pushes them as well")?;
     }
     Ok(())
+}
+
+/// Where the signatures of files are: no registry has a place for them.
+fn say_files(plan: &Plan, asked: &Import, console: &mut dyn Console) -> Result<()> {
+    let files = plan.signed_files();
+    if files == 0 {
+        return Ok(());
+    }
+    let (files, verb) = (counted(files, "file", "files"), if files == 1 { "is" } else { "are" });
+    console
+        .say(&format!("{files} {verb} signed, and nothing of that is pushed; take the signatures out:"))?;
+    let response = match asked.responses.as_slice() {
+        [one] => word(&one.display().to_string()),
+        _ => "RESPONSE".to_owned(),
+    };
+    console.say(&format!("  coldsign extract {response} --output-dir signatures"))
 }
 
 /// What stock cosign will look at, and the commands that make it.

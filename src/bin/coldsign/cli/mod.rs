@@ -44,7 +44,7 @@ pub(crate) enum Command {
     VerifyAttestation(VerifyAttestation),
     /// Verify the signature of a file, as cosign does
     VerifyBlob(VerifyBlob),
-    /// Unite the reports of several jobs, write them as other kinds
+    /// Unite the reports of several jobs
     #[command(subcommand, subcommand_required = true)]
     Report(Report),
     /// Unite several responses to one request

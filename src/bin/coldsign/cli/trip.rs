@@ -32,7 +32,6 @@ Something else than the image, by a key that is allowed to (key uses):
   coldsign export -o r.tar --attest --type spdxjson --predicate sbom.json IMAGE
   coldsign export -o r.tar --payload payload.json IMAGE
   coldsign export -o r.tar --blob release.tgz --blob release.txt")]
-#[command(group = ArgGroup::new("asked").args(["images", "from", "blobs", "blob_digests"]).required(true).multiple(true))]
 pub(crate) struct Export {
     /// Where an image comes from
     #[arg(value_name = "IMAGE")]

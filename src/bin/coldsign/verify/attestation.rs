@@ -63,9 +63,10 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
                                 annotations: false,
                                 claims: asked.check_claims,
                                 recursive: asked.recursive,
+                                kind: Some(&asked.kind),
                             };
                             show::header(image, &judged, &checked, console)?;
-                            show_attestations(&judged, asked, console)
+                            show_attestations(&judged, console)
                         });
                     }
                     return;
@@ -96,8 +97,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
 }
 
 /// An envelope a line; an attestation that stands in both forms once.
-fn show_attestations(judged: &Judged, asked: &VerifyAttestation, console: &mut dyn Console) -> Result<()> {
-    console.say(&format!("type: {}", asked.kind))?;
+fn show_attestations(judged: &Judged, console: &mut dyn Console) -> Result<()> {
     let mut shown = HashSet::new();
     for valid in judged.valid() {
         let Some(line) = envelope(valid) else { continue };

@@ -5,6 +5,7 @@ use std::error::Error as _;
 
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
+use coldsign::format::attestation::PredicateType;
 use coldsign::format::json;
 use coldsign::format::payload::{self, Payload};
 use coldsign::format::statement::Statement;
@@ -52,12 +53,9 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
         annotations: !asked.annotations.is_empty(),
         claims: asked.check_claims,
         recursive: asked.recursive,
+        kind: None,
     };
     header(image, judged, &checked, console)?;
-    if !asked.check_claims {
-        console.say("")?;
-        console.say(UNCLAIMED)?;
-    }
     let signed = judged.digests.iter().flat_map(|one| {
         let valid = one.outcome.iter().flat_map(|verified| &verified.valid);
         valid.map(|valid| signed_value(valid, &one.digest, &image.name))
@@ -72,17 +70,20 @@ pub(super) fn block(image: &Image, judged: &Judged, asked: &Verify, console: &mu
 }
 
 /// What was asked for besides a signature by a key.
-pub(super) struct Checked {
+pub(super) struct Checked<'a> {
     pub(super) annotations: bool,
     pub(super) claims: bool,
     pub(super) recursive: bool,
+    /// The type of attestations that was asked for.
+    pub(super) kind: Option<&'a PredicateType>,
 }
 
-/// What was checked of an image, in cosign's words, and what was found.
+/// What was checked of an image, in cosign's words, and what was found; last, as cosign's page has it, that claims were
+/// not.
 pub(super) fn header(
     image: &Image,
     judged: &Judged,
-    checked: &Checked,
+    checked: &Checked<'_>,
     console: &mut dyn Console,
 ) -> Result<()> {
     console.say("")?;
@@ -94,10 +95,10 @@ pub(super) fn header(
     if checked.claims {
         console.say("  - The cosign claims were validated")?;
     }
-    console.say("  - The signatures were verified against the specified public key")?;
-    if !checked.claims {
-        console.say("warning: what the signatures claim was not checked (--check-claims=false)")?;
+    if !checked.claims && judged.valid().any(|valid| valid.form() == Form::Bundle) {
+        console.say("  - The digests that the bundles are about were compared")?;
     }
+    console.say("  - The signatures were verified against the specified public key")?;
     let forms = judged.found.iter().map(|(form, found)| {
         let valid = judged.valid().filter(|valid| valid.form() == *form).count();
         let (all, form) = (found.all, form.name());
@@ -114,7 +115,13 @@ pub(super) fn header(
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
     console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
-    notes(judged).into_iter().try_for_each(|note| console.say(note))
+    checked.kind.map_or(Ok(()), |kind| console.say(&format!("type: {kind}")))?;
+    notes(judged).into_iter().try_for_each(|note| console.say(note))?;
+    if checked.claims {
+        return Ok(());
+    }
+    console.say("")?;
+    console.say(UNCLAIMED)
 }
 
 /// `absent`, `unchecked` or both: what is known of the log entries of valid signatures.
