@@ -118,13 +118,18 @@ fn several_signatures_of_one_image() {
     }
 }
 
-/// What `export -a` asked for, in the form that every cosign compares.
+/// As `TestSignVerify` of cosign's: nothing verifies before it is signed, nor with annotations that were not.
 #[test]
 fn annotations_by_ceremony() {
     let sandbox = Sandbox::new();
     let Some(registry) = registry(&sandbox) else { return };
     key(&sandbox, "release");
     let image = image(&sandbox, &registry, "team/app");
+    judged(&sandbox, "release.pub", &[], &image, 10);
+    ceremony(&sandbox, &[&image], "release", "plain.tar");
+    import(&sandbox, "plain.tar", &["release.pub"], &[]);
+    judged(&sandbox, "release.pub", &[], &image, 0);
+    judged(&sandbox, "release.pub", &["-a", "foo=bar"], &image, 12);
     ceremony(&sandbox, &["-a", "foo=bar", "-a", "baz=bat", &image], "release", "r.tar");
     import(&sandbox, "r.tar", &["release.pub"], &[]);
     for (pairs, code) in [
@@ -137,6 +142,48 @@ fn annotations_by_ceremony() {
     }
     let payload = sandbox.coldsign().args(["generate", "-a", "foo=bar", "-a", "baz=bat", &image]).expect(0);
     assert!(payload.stdout_text().ends_with(r#""optional":{"baz":"bat","foo":"bar"}}"#), "{payload}");
+}
+
+/// One digest under two names: both signatures stand there, and each name is printed.
+#[test]
+fn two_identities_of_one_image() {
+    let sandbox = Sandbox::new();
+    let Some(registry) = registry(&sandbox) else { return };
+    key(&sandbox, "release");
+    let image = image(&sandbox, &registry, "team/app");
+    for name in ["registry.example/one:1", "registry.example/two:2"] {
+        let response = format!("{}.tar", &name[name.len() - 1..]);
+        ceremony(&sandbox, &["--identity", name, &image], "release", &response);
+        import(&sandbox, &response, &["release.pub"], &[]);
+    }
+    assert_eq!(layers(&sandbox, &image, "sig"), 2);
+    judged(&sandbox, "release.pub", &[], &image, 0);
+    let ours = sandbox.coldsign().args(["verify", "--key", "release.pub", &image]).expect(0);
+    for name in ["registry.example/one:1", "registry.example/two:2"] {
+        assert!(ours.stdout_text().contains(&format!("\"docker-reference\":\"{name}\"")), "{ours}");
+    }
+}
+
+/// A key that cosign made signs here, in both forms; what it signed is taken away again.
+#[test]
+fn an_imported_key_signs_and_its_signatures_go() {
+    let sandbox = Sandbox::new();
+    let Some(registry) = registry(&sandbox) else { return };
+    key(&sandbox, "other"); // makes the home
+    tool(&sandbox, "cosign3").args(["generate-key-pair", "--output-key-prefix", "cosign"]).expect(0);
+    sandbox.write("theirs", "pass");
+    let unlock = ["--home", "home", "--allow-swap", "--passphrase-file", "theirs"];
+    let key = ["key", "import", "cosign.key", "release", "--new-passphrase-file", "pass"];
+    sandbox.signer().args(key).args(unlock).expect(0);
+    for form in ["sig", "bundle", "both"] {
+        let (image, response) = (image(&sandbox, &registry, form), format!("{form}.tar"));
+        ceremony(&sandbox, &[&image], "release", &response);
+        import(&sandbox, &response, &["cosign.pub"], &["--attach", form]);
+        judged(&sandbox, "cosign.pub", &[], &image, 0);
+        sandbox.coldsign().args(["verify", "--key", "other.pub", &image]).expect(12);
+        sandbox.coldsign().args(["clean", "--force", &image]).expect(0);
+        judged(&sandbox, "cosign.pub", &[], &image, 10);
+    }
 }
 
 #[test]
@@ -205,8 +252,11 @@ fn attestations_by_ceremony() {
     key_for(&sandbox, "other", "p256", "attestation");
     cosign_verify(&sandbox, "cosign3", "other.pub"); // writes tr0.json
     sandbox.write("sbom.json", "{\"spdxVersion\":\"SPDX-2.3\",\"name\":\"<&>\"}\n");
-    sandbox.write("any.txt", "any <text> & \"more\"\n").write("own.json", "{\"zeta\": [ 1.50 ], \"alpha\": {\"b\":1, \"a\":2}}");
-    for (kind, forms) in [("p256", &["sig", "bundle", "both"][..]), ("p384", &["both"]), ("ed25519", &["both"])]
+    sandbox
+        .write("any.txt", "any <text> & \"more\"\n")
+        .write("own.json", "{\"zeta\": [ 1.50 ], \"alpha\": {\"b\":1, \"a\":2}}");
+    for (kind, forms) in
+        [("p256", &["sig", "bundle", "both"][..]), ("p384", &["both"]), ("ed25519", &["both"])]
     {
         key_for(&sandbox, kind, kind, "attestation");
         let public = format!("{kind}.pub");
@@ -218,7 +268,9 @@ fn attestations_by_ceremony() {
                 let response = format!("{kind}-{form}-{n}.tar");
                 let attest = ["--attest", "--type", predicate_type, "--predicate", predicate, &image];
                 ceremony(&sandbox, &attest, kind, &response);
-                import(&sandbox, &response, &[&public], &["--attach", form]);
+                let first = import(&sandbox, &response, &[&public], &["--attach", form]);
+                // No signature of the image is there: nothing is hidden, and nothing for `cosign verify`.
+                first.never("BUNDLE-HIDES-SIG").never("cosign verify ");
                 let again = import(&sandbox, &response, &[&public], &["--attach", form]);
                 again.stderr_line("done: 0 images pushed, 1 unchanged; read back and verified");
             }
@@ -240,6 +292,35 @@ fn attestations_by_ceremony() {
     }
 }
 
+/// A bundle of an attestation keeps stock cosign from looking at the `.sig`: import says so, and what helps, helps.
+#[test]
+fn an_attestation_hides_a_sig() {
+    let sandbox = Sandbox::new();
+    let Some(registry) = registry(&sandbox) else { return };
+    key(&sandbox, "release");
+    key_for(&sandbox, "attest", "p256", "attestation");
+    let image = image(&sandbox, &registry, "team/app");
+    sandbox.write("predicate.json", "{}");
+    let attest = ["--attest", "--type", OWN, "--predicate", "predicate.json", &image];
+    ceremony(&sandbox, &[&image], "release", "image.tar");
+    ceremony(&sandbox, &attest, "attest", "att.tar");
+    import(&sandbox, "image.tar", &["release.pub"], &[]);
+    import(&sandbox, "att.tar", &["attest.pub"], &[]).never("BUNDLE-HIDES-SIG");
+    judged(&sandbox, "release.pub", &[], &image, 0);
+    let hides = format!("warning[BUNDLE-HIDES-SIG]: stock cosign will not look at .sig: {image}");
+    import(&sandbox, "att.tar", &["attest.pub"], &["--attach", "both"])
+        .stderr_line(&hides)
+        .stderr_line("hint: import the image's own signatures with --attach both")
+        .never("cosign verify ");
+    for cosign in COSIGNS {
+        cosign_verify(&sandbox, cosign, "release.pub").arg(&image).expect(1);
+    }
+    sandbox.coldsign().args(["verify", "--key", "release.pub", &image]).expect(0);
+    import(&sandbox, "image.tar", &["release.pub"], &["--attach", "both"]).never("BUNDLE-HIDES-SIG");
+    judged(&sandbox, "release.pub", &[], &image, 0);
+    import(&sandbox, "att.tar", &["attest.pub"], &["--attach", "both"]);
+}
+
 /// A key for images signs no attestation, and one for attestations no image.
 #[test]
 fn uses_are_kept_apart() {
@@ -251,8 +332,7 @@ fn uses_are_kept_apart() {
     let image = image(&sandbox, &registry, "team/app");
     sandbox.write("predicate.json", "{}").write("file", "a file");
     let attest = ["--attest", "--type", "custom", "--predicate", "predicate.json", &image];
-    for (usage, what) in
-        [("image", &[&*image][..]), ("attestation", &attest), ("blob", &["--blob", "file"])]
+    for (usage, what) in [("image", &[&*image][..]), ("attestation", &attest), ("blob", &["--blob", "file"])]
     {
         let response = format!("{usage}.tar");
         let digest = export(&sandbox, what, &response);
@@ -291,12 +371,11 @@ fn files_by_ceremony() {
             }
             ceremony(&sandbox, &what, kind, &name);
             sandbox.coldsign().args(["extract", &name, "--output-dir", &format!("{name}-out")]).expect(0);
-            let (bundle, bare) = (extracted(&sandbox, &name, ".blob.bundle"), extracted(&sandbox, &name, ".b64"));
-            for (key, file, accepted) in [
-                (kind, "app.tar.gz", true),
-                ("other", "app.tar.gz", false),
-                (kind, "changed", false),
-            ] {
+            let (bundle, bare) =
+                (extracted(&sandbox, &name, ".blob.bundle"), extracted(&sandbox, &name, ".b64"));
+            for (key, file, accepted) in
+                [(kind, "app.tar.gz", true), ("other", "app.tar.gz", false), (kind, "changed", false)]
+            {
                 file_judged(&sandbox, &format!("{key}.pub"), [&bundle, &bare], file, accepted);
             }
             if kind != "ed25519" {
@@ -395,8 +474,7 @@ fn many_images_in_shards() {
     let sandbox = Sandbox::new();
     let Some(registry) = registry(&sandbox) else { return };
     key(&sandbox, "release");
-    let images: Vec<String> =
-        (0..7).map(|n| image(&sandbox, &registry, &format!("team/app{n}"))).collect();
+    let images: Vec<String> = (0..7).map(|n| image(&sandbox, &registry, &format!("team/app{n}"))).collect();
     let signed: Vec<&str> = images.iter().skip(1).map(String::as_str).collect();
     ceremony(&sandbox, &signed, "release", "r.tar");
     import(&sandbox, "r.tar", &["release.pub"], &[]);
@@ -415,11 +493,15 @@ fn many_images_in_shards() {
     sorted.sort_unstable();
     assert_eq!(sorted, [0, 0, 10]);
     let merge = |parts: &[&str], more: &[&str], code| {
-        sandbox.coldsign().args(["report", "merge"]).args(parts.iter().copied()).args(more.iter().copied()).expect(code)
+        sandbox
+            .coldsign()
+            .args(["report", "merge"])
+            .args(parts.iter().copied())
+            .args(more.iter().copied())
+            .expect(code)
     };
     let parts = ["part-1.json", "part-2.json", "part-3.json"];
-    let reports =
-        ["--report", "json:all.json", "--report", "junit:all.xml", "--report", "sarif:all.sarif"];
+    let reports = ["--report", "json:all.json", "--report", "junit:all.xml", "--report", "sarif:all.sarif"];
     merge(&parts, &reports, 10);
     verify(&["--report", "json:whole.json"], 10);
     let (all, whole): (Value, Value) = (json(&sandbox, "all.json"), json(&sandbox, "whole.json"));

@@ -124,8 +124,7 @@ fn rows() -> Vec<Row> {
         for line in lines.by_ref().skip(1).take_while(|line| line.starts_with('|')) {
             // A bar in a command is escaped, as everywhere in a table.
             let line = line.replace("\\|", "\0");
-            let cells: Vec<String> =
-                line.split('|').map(|cell| cell.trim().replace('\0', "|")).collect();
+            let cells: Vec<String> = line.split('|').map(|cell| cell.trim().replace('\0', "|")).collect();
             let [_, flow, cosign, runs_on, coldsign, _differs, _] = &*cells else {
                 panic!("a row has five cells: {line}")
             };

@@ -369,6 +369,10 @@ struct Looked {
 
 impl Looked {
     fn take(&mut self, row: &Row) {
+        // `cosign verify` has nothing to say of attestations and of what other tools signed.
+        if !row.image_signed {
+            return;
+        }
         if row.hidden {
             self.hidden += 1;
             return;
