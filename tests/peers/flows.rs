@@ -154,7 +154,8 @@ fn two_identities_of_one_image() {
     for name in ["registry.example/one:1", "registry.example/two:2"] {
         let response = format!("{}.tar", &name[name.len() - 1..]);
         ceremony(&sandbox, &["--identity", name, &image], "release", &response);
-        import(&sandbox, &response, &["release.pub"], &[]);
+        let request = format!("{response}.request");
+        import(&sandbox, &response, &["release.pub"], &["--request", &request]);
     }
     assert_eq!(layers(&sandbox, &image, "sig"), 2);
     judged(&sandbox, "release.pub", &[], &image, 0);
@@ -462,6 +463,28 @@ fn a_repository_for_signatures() {
         assert_eq!(lines(&downloaded), usize::from(there));
         let tree = run("coldsign", &["tree", &image], 0);
         assert_eq!(tree.stdout_text().matches("1 layer\n").count(), if there { 3 } else { 1 }, "{tree}");
+    }
+    // Bundles go there as well.
+    let import = ["import", "image.tar", "--key", "release.pub", "--attach", "bundle"];
+    sandbox.coldsign().args(import).env("COSIGN_REPOSITORY", &elsewhere).expect(0);
+    for (program, found) in [("coldsign", 2), ("cosign3", 1)] {
+        let download = |place: Option<&String>, code| {
+            let run = if program == "coldsign" { sandbox.coldsign() } else { tool(&sandbox, program) };
+            let run = run.args(["download", "signature", &image]);
+            place.into_iter().fold(run, |run, place| run.env("COSIGN_REPOSITORY", place)).expect(code)
+        };
+        let there = download(Some(&elsewhere), 0);
+        assert_eq!(
+            (lines(&there), there.stdout_text().matches("dsseEnvelope").count()),
+            (found, 1),
+            "{there}"
+        );
+        download(None, if program == "coldsign" { 10 } else { 1 });
+    }
+    for cosign in COSIGNS {
+        let verify = cosign_verify(&sandbox, cosign, "release.pub").arg(&image);
+        verify.env("COSIGN_REPOSITORY", &elsewhere).expect(0);
+        cosign_verify(&sandbox, cosign, "release.pub").arg(&image).expect(10);
     }
     // A flag says the same as the environment.
     let flag = ["verify", "--key", "release.pub", "--signature-repository", &elsewhere, &image];
