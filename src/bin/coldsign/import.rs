@@ -16,7 +16,7 @@ use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
-use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Status, Tag};
+use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Sought, Status, Tag};
 use coldsign::transfer::store::Destinations;
 
 use report::Report;
@@ -370,7 +370,7 @@ struct Looked {
 impl Looked {
     fn take(&mut self, row: &Row) {
         // `cosign verify` has nothing to say of attestations and of what other tools signed.
-        if !row.image_signed {
+        if row.sought == Sought::Beside {
             return;
         }
         if row.hidden {

@@ -29,7 +29,7 @@ use crate::verify::{Claims, Demand, Form, Purpose, Valid, Verifier};
 
 use outcome::Shown;
 pub(super) use outcome::check_sig_crashes_cosign;
-pub use outcome::{Failures, Moved, Outcome, Row, Status, Tag};
+pub use outcome::{Failures, Moved, Outcome, Row, Sought, Status, Tag};
 
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

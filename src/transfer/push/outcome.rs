@@ -41,8 +41,8 @@ pub struct Row {
     pub bundled: bool,
     /// Whether a bundle that is no signature of it keeps stock cosign from looking at its `.sig` (BUNDLE-HIDES-SIG).
     pub hidden: bool,
-    /// Whether signatures of the image were asked for, and not attestations or payloads of other tools alone.
-    pub image_signed: bool,
+    /// What was asked for.
+    pub sought: Sought,
     /// What the tag that was signed for names.
     pub tag: Tag,
     /// Layers on which cosign 2 panics, by `repository@digest`.
@@ -51,6 +51,15 @@ pub struct Row {
     pub notes: Vec<String>,
     /// What went wrong, if anything did, first: the check, and all of it in one line.
     pub error: Option<(Check, String)>,
+}
+
+/// What was asked for of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Its signature, and perhaps more.
+    Image,
+    /// Attestations of it, or payloads of other tools, alone.
+    Beside,
 }
 
 /// What was done for an image.
@@ -166,10 +175,9 @@ impl Row {
             self.crashing.iter().filter_map(|(place, layers)| check_sig_crashes_cosign(place, layers).err()),
         );
         if self.hidden {
-            let hint = if self.image_signed {
-                "--attach both"
-            } else {
-                "import the image's own signatures with --attach both"
+            let hint = match self.sought {
+                Sought::Image => "--attach both",
+                Sought::Beside => "import the image's own signatures with --attach both",
             };
             warnings.push(Error::new(Check::BundleHidesSig, &self.image).hint(hint));
         }
@@ -324,7 +332,7 @@ impl Outcome<'_> {
             foreign: 0,
             bundled: false,
             hidden: false,
-            image_signed: false,
+            sought: Sought::Beside,
             tag: self.tags.get(number).cloned().unwrap_or_default(),
             crashing: Vec::new(),
             notes: Vec::new(),
@@ -350,7 +358,9 @@ impl Outcome<'_> {
             row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
             row.hidden |= group.done.hidden;
             let payloads = self.plan.request().groups().get(place).map_or(&[][..], |group| &group.payloads);
-            row.image_signed |= payloads.iter().any(|unit| !unit.custom);
+            if payloads.iter().any(|unit| !unit.custom) {
+                row.sought = Sought::Image;
+            }
             row.bundled |= group.done.bundled && self.map.group_of.get(image.first) == Some(&place);
             let group_name = || self.plan.request().groups().get(place).map(name).unwrap_or_default();
             if group.crashing.count > 0 {
