@@ -342,7 +342,7 @@ checks! {
         ImportRequest "IMPORT-REQUEST" OtherRequest "response answers another request",
             "The response answers the request given with --request or --request-digest.";
         ImportDestination "IMPORT-DESTINATION" NotAllowed "destination is not the identity's repository",
-            "Without --request or --request-digest each destination is its identity's repository.";
+            "Without --request or --request-digest each destination is its identity's repository, and no item is a payload of another tool, which names no image.";
         ImportKeys "IMPORT-KEYS" NoneMatched "no signature by the keys given",
             "At least one signature is by a key given with --key.";
         ThresholdKeys "THRESHOLD-KEYS" Threshold "too few distinct keys",

@@ -11,8 +11,8 @@ use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::attestation;
-use crate::format::document::Item;
-use crate::format::reference::{Destination, Identity, Repository};
+use crate::format::document::{Item, Signed};
+use crate::format::reference::{Destination, Repository};
 use crate::format::signature::Layer;
 use crate::keys::public::PublicKey;
 use crate::request::{Image, Request, SubjectGroup};
@@ -303,17 +303,25 @@ fn check_import_request(response: &Response, request: Option<Digest>) -> Result<
     }
 }
 
-/// IMPORT-DESTINATION: see [`check_import_request`].
+/// IMPORT-DESTINATION: see [`check_import_request`]. Nothing that is signed says beside which image a payload of another
+/// tool belongs.
 fn check_import_destination(request: &Request) -> Result<()> {
-    let other = |item: &&Item| {
-        let identity = item.identity().map(Identity::repository);
-        identity.is_some_and(|repository| repository != item.destination.repository())
-    };
-    request.items().iter().find(other).map_or(Ok(()), |item| {
-        let called = item.identity().map(ToString::to_string).unwrap_or_default();
+    let refuse = |item: &Item, why: String| {
         Err(Error::new(Check::ImportDestination, &item.destination)
-            .detail(format!("item {} is called {called}", item.number))
+            .detail(why)
             .detail("nothing was pushed")
             .hint("say --request or --request-digest, so that it is known that you asked for this"))
-    })
+    };
+    for item in request.items() {
+        match &item.signed {
+            Signed::Image { identity, .. } if identity.repository() != item.destination.repository() => {
+                return refuse(item, format!("item {} is called {identity}", item.number));
+            }
+            Signed::CustomPayload { .. } => {
+                return refuse(item, format!("item {} is a payload that names no image", item.number));
+            }
+            Signed::Image { .. } | Signed::Attestation { .. } => {}
+        }
+    }
+    Ok(())
 }

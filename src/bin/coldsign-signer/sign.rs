@@ -70,7 +70,8 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     for key in &keys {
         let (name, kind) = (&key.name, key.public().kind());
         let uses = key.sealed.uses();
-        console.say(&format!("ok  key {name}: {kind}, use {uses}; all but the signatures rendered"))?;
+        let said = [format!("{kind},"), format!("use {uses};"), "all but the signatures rendered".to_owned()];
+        console.say_all(&filled(&format!("ok  key {name}: "), &said, " "))?;
         if uses.iter().any(|one| one == Use::Image)
             && response.request().uses().contains_key(&Use::Attestation)
         {
