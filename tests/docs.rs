@@ -108,6 +108,7 @@ fn ids_and_tests_that_pages_name_exist() {
     for page in pages() {
         for word in quoted(&read(&page)) {
             let is_id = word.contains('-')
+                && word.starts_with(|first: char| first.is_ascii_uppercase())
                 && word
                     .bytes()
                     .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-');
