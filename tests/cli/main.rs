@@ -27,4 +27,5 @@ mod station;
 mod support;
 mod terminal;
 mod trip;
+mod uses;
 mod verify;
