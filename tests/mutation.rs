@@ -248,6 +248,7 @@ fn files_as_they_are() {
 fn files_below_their_digests() {
     below_their_digests(
         "below",
+        1_200,
         &plans::response_by_two(),
         &[
             (Part::Payload, 1),
