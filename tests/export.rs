@@ -56,8 +56,8 @@ fn the_bytes_of_an_independent_program() {
 fn every_kind_as_an_independent_program_writes_it() {
     let sandbox = layouts();
     for name in ["images.txt", "payload.bin", "predicate.json", "release.txt"] {
-        let bytes = fs::read(support::fixture(&format!("format/kinds/{name}"))).unwrap();
-        sandbox.write(&format!("kinds/{name}"), bytes);
+        let bytes = fs::read(support::fixture(format!("format/kinds/{name}"))).unwrap();
+        sandbox.write(format!("kinds/{name}"), bytes);
     }
     let disk = coldsign::digest::Digest::of(b"a disk that nobody carries\n");
     let export = ["export", "-o", "kinds.tar", "--from", "kinds/images.txt", "--note", "REL-413"];

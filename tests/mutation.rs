@@ -248,6 +248,7 @@ fn files_as_they_are() {
 fn files_below_their_digests() {
     below_their_digests(
         "below",
+        1_200,
         &plans::response_by_two(),
         &[
             (Part::Payload, 1),
@@ -282,15 +283,15 @@ fn every_kind_below_its_digest() {
         (Part::Index, 1),
     ];
     parts.extend([(Part::Statement, 3); 2]);
-    below_their_digests("kinds", &plans::response_of_kinds(), &parts);
+    below_their_digests("kinds", 300, &plans::response_of_kinds(), &parts);
 }
 
-fn below_their_digests(name: &str, plan: &Forge, parts: &[(Part, usize)]) {
+fn below_their_digests(name: &str, runs: usize, plan: &Forge, parts: &[(Part, usize)]) {
     let good = plan.write();
     let seeds = [(name.to_owned(), good.clone())];
     let pieces: Vec<Vec<u8>> = plan.pack().members.into_iter().map(|member| member.body).collect();
     let mut source = Source::new(name);
-    mutations(name, 1_200, &seeds, |_, _| {
+    mutations(name, runs, &seeds, |_, _| {
         let (part, count) = *source.pick(parts);
         let (place, other) = (source.below(count), source.pick(&pieces).clone());
         let inner = std::cell::RefCell::new(Source(source.next() | 1));

@@ -363,9 +363,12 @@ fn kinds() -> BTreeMap<&'static str, Forge> {
     );
     // One statement under two tags, and by digest, is signed once; in another repository it is another one.
     let by_digest = format!("registry.example/app@{}", image("amd64").digest());
-    let same = |destination: &str| attestation(destination, image("amd64"), SPDX, "{\"same\":true}");
+    let stated = |destination: &str| attestation(destination, image("amd64"), SPDX, "{\"same\":true}");
     let twice = ["registry.example/app:1", APP, by_digest.as_str(), "registry.example/copy:1"];
-    add("attestation-same-statement", of_extras(twice.iter().map(|name| same(name)).collect()).signed(&keys));
+    add(
+        "attestation-same-statement",
+        of_extras(twice.iter().map(|name| stated(name)).collect()).signed(&keys),
+    );
     // A payload under two tags is a layer once.
     let again = |name: &&str| payload(name, image("amd64"), b"another tool");
     add("payload-same-layer", of_extras(twice.iter().map(again).collect()).signed(&keys));

@@ -342,10 +342,11 @@ fn order(cases: &mut Cases) {
 
 /// ITEM-DESTINATION and evidence that is wrong below another kind.
 fn tied_to_evidence(cases: &mut Cases) {
-    for (variant, extra) in [
-        ("attestation", attestation as fn(&str, Node, &str, &str) -> Extra),
+    let kinds: [(&str, fn(&str, Node, &str, &str) -> Extra); 2] = [
+        ("attestation", attestation),
         ("custom", |destination, top, _, bytes| payload(destination, top, bytes.as_bytes())),
-    ] {
+    ];
+    for (variant, extra) in kinds {
         let plan = |destination: &str, architecture: &str| {
             let mut forge = request_of_two();
             forge.extras = vec![extra(destination, image(architecture), SPDX, "{}")];
@@ -526,7 +527,7 @@ fn index_json(cases: &mut Cases) {
             json!(tag.as_str().unwrap().replace(".att", ".sig.att"));
     });
     change("att-artifact-type", |entries, att| {
-        entries[att]["artifactType"] = json!("application/vnd.example")
+        entries[att]["artifactType"] = json!("application/vnd.example");
     });
     change("file-before-statement", |entries, _| {
         // Two responses, two bundles of each of two files, and before them those of statements.
@@ -636,7 +637,7 @@ fn att_manifests(cases: &mut Cases) {
         "att-manifest.envelope-twice-signed",
         &single,
         envelope(|text| {
-            let signature = text.split_once("[").unwrap().1.trim_end_matches("]}").to_owned();
+            let signature = text.split_once('[').unwrap().1.trim_end_matches("]}").to_owned();
             text.replace("}]}", &format!("}},{signature}]}}"))
         }),
     );
