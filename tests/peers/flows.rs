@@ -204,11 +204,11 @@ fn a_payload_of_another_tool() {
         let add = ["key", "uses", kind, "--add", "custom-payload"];
         sandbox.signer().args(add).args(UNLOCK).expect(0);
         sign(&sandbox, &request, &digest, kind, &response, 0);
-        import(&sandbox, &response, &[&public], &[]);
+        import(&sandbox, &response, &[&public], &["--request", &request]);
         judged(&sandbox, &public, &["--check-claims=false"], &image, 0);
         judged(&sandbox, "other.pub", &["--check-claims=false"], &image, 12);
         judged(&sandbox, &public, &[], &image, 12);
-        import(&sandbox, &response, &[&public], &[]);
+        import(&sandbox, &response, &[&public], &["--request", &request]);
         assert_eq!(layers(&sandbox, &image, "sig"), 1);
     }
     // What would pass for the signature of an image, or of a statement, is not even asked for.
