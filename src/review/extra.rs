@@ -133,7 +133,7 @@ fn content(indent: &str, what: &str, digest: &Digest, bytes: &Bytes) -> Vec<Stri
 /// A member of a predicate: its name, and what it is.
 fn member((name, value): &(String, Value)) -> String {
     let what = match value {
-        Value::String(text) => quoted(&text.chars().take(VALUE).collect::<String>()),
+        Value::String(text) => cut(text),
         Value::Array(values) => format!("[{}]", values.len()),
         Value::Object(members) => format!("{{{}}}", members.len()),
         Value::Integer(number) => number.to_string(),
@@ -142,7 +142,16 @@ fn member((name, value): &(String, Value)) -> String {
     format!("{}={what}", quoted(name))
 }
 
+/// A text, and how many characters of it are not shown.
+fn cut(text: &str) -> String {
+    let begin = quoted(&text.chars().take(VALUE).collect::<String>());
+    match text.chars().count().saturating_sub(VALUE) {
+        0 => begin,
+        more => format!("{begin}...(+{more})"),
+    }
+}
+
 /// Bytes of a payload or file that are shown.
 const PREVIEW: usize = 160;
 /// Characters of a member's text that are shown.
-const VALUE: usize = 60;
+const VALUE: usize = 48;

@@ -94,7 +94,10 @@ impl<'r> Review<'r> {
         if !hashes.is_empty() {
             let what = counted(hashes.len(), "file", "files");
             let numbers = numbers(hashes.into_iter());
-            lines.extend(sentence("NOT SEEN: ", &format!("the content of {what}, a hash alone: {numbers}")));
+            lines.extend(sentence(
+                "NOT SEEN: ",
+                &format!("the content of {what}, by a hash alone, which may be of anything: {numbers}"),
+            ));
         }
         let destinations = || self.request.items().iter().map(|item| item.destination.repository());
         let repositories: BTreeSet<String> = destinations().map(ToString::to_string).collect();

@@ -53,7 +53,9 @@ impl Found {
                 };
                 match check_clean_kind(&attached, subject) {
                     Ok(()) => found.going.push(attached),
-                    Err(_) if attached.how == How::Referrer => found.others.push(attached),
+                    Err(_) if attached.nature() == Nature::Other && attached.how == How::Referrer => {
+                        found.others.push(attached);
+                    }
                     Err(error) => found.refused.push(error),
                 }
             }
@@ -91,18 +93,24 @@ impl Found {
     }
 }
 
-/// CLEAN-KIND: it is what the place it lies in is for, by its own types; after `cosign copy` an image lies under a tag of
-/// referrers.
+/// CLEAN-KIND: it is what the place it lies in is for, by its own types, and a referrer by its own subject. After `cosign
+/// copy` an image lies under a tag of referrers, and anybody who may push a tag writes the index there.
 fn check_clean_kind(attached: &Attached, subject: &Digest) -> Result<()> {
-    if attached.nature() != Nature::Other && attached.descriptor.digest != *subject {
-        return Ok(());
-    }
     let name = attached.how.tag(subject).unwrap_or_else(|| attached.descriptor.digest.to_string());
-    let kind = attached.parts.layers.first().map(|layer| layer.descriptor.media_type.as_str());
-    Err(Error::new(Check::CleanKind, name).detail(attached.descriptor.digest).detail(format!(
-        "it is {}",
-        kind.or(attached.parts.kind()).unwrap_or(&attached.descriptor.media_type)
-    )))
+    let error = Error::new(Check::CleanKind, name).detail(attached.descriptor.digest);
+    if attached.nature() == Nature::Other || attached.descriptor.digest == *subject {
+        let kind = attached.parts.layers.first().map(|layer| layer.descriptor.media_type.as_str());
+        let kind = kind.or(attached.parts.kind()).unwrap_or(&attached.descriptor.media_type);
+        return Err(error.detail(format!("it is {kind}")));
+    }
+    let own = attached.parts.subject.as_ref().map(|own| own.digest);
+    if attached.how == How::Referrer && own != Some(*subject) {
+        let own = own.map_or_else(|| "nothing".to_owned(), |own| own.to_string());
+        return Err(error
+            .detail(format!("listed as a referrer of {subject}, and its own subject is {own}"))
+            .hint("the index of referrers is wrong: take that entry out of it, or clean the image it belongs to"));
+    }
+    Ok(())
 }
 
 /// CLEAN-LEFT: what was deleted is gone.

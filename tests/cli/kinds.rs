@@ -132,7 +132,7 @@ fn a_hash_alone_is_for_a_key_of_files() {
     let generate = ["key", "generate", "files", "--use", "blob", "--passphrase-file", "pass", "--allow-swap"];
     station.signer().args(generate).expect(0);
     let outcome = sign("files").args(["--approve", &approve]).expect(0);
-    outcome.stderr_line("NOT SEEN: the content of 1 file, a hash alone: 1");
+    outcome.stderr_line("NOT SEEN: the content of 1 file, by a hash alone, which may be of anything: 1");
     let public =
         station.signer().args(["key", "public", "files", "--passphrase-file", "pass", "--allow-swap"]);
     station.write("files.pub", public.expect(0).stdout_text());

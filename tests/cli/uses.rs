@@ -101,7 +101,7 @@ fn an_attestation_beside_images_is_noted() {
     let station = station();
     station.add_key_for("attests", SigningKind::P256, &[Use::Attestation]);
     station.add_key_for("both", SigningKind::P256, &[Use::Attestation, Use::Image]);
-    let note = "note: stock cosign counts an attestation by this key as a signature of the image;";
+    let note = "note: stock cosign counts an attestation by this key as a signature of the\n";
     let sign = |request: &str, key: &str, output: &str| station.sign(request, &["--key", key], output);
     assert!(sign("attestation.tar", "both", "a.tar").to_string().contains(note));
     sign("attestation.tar", "attests", "b.tar").never(note);

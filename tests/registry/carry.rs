@@ -342,6 +342,31 @@ fn what_only_lies_there_stays() {
     assert_eq!(trip.registry.contents(), before);
 }
 
+/// Whoever may push a tag writes the index of referrers: what it names and what is about another image is not deleted.
+#[test]
+fn a_referrer_of_another_image_stays() {
+    let trip = whole(without_referrers(), "bundle");
+    let tag = |number: usize| trip.images[number].replace(':', "-");
+    let index = |number: usize| trip.registry.read("app0", &tag(number)).unwrap();
+    let mut ours: Value = serde_json::from_slice(&index(0)).unwrap();
+    let bundle = ours["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    // Another image, whose index names the bundle of the first.
+    let other = trip.registry.image("app0", "other", "another image");
+    ours["manifests"].as_array_mut().unwrap().truncate(1);
+    trip.registry.manifest("app0", &other.replace(':', "-"), OCI_INDEX, ours.to_string().as_bytes());
+    let before = trip.registry.contents();
+    let clean = |name: &str| trip.station.coldsign().args(["clean", "--force", &trip.registry.at(name)]);
+    clean("app0:other").expect(30).error("CLEAN-KIND").says(&trip.images[0]).says(&bundle);
+    assert_eq!(trip.registry.contents(), before);
+    verify(&trip, &trip.name(0), 0);
+    // A bundle that another tag names is refused while it is still listed.
+    trip.registry.change("app0", |held| drop(held.tags.insert("kept".into(), bundle.clone())));
+    let before = trip.registry.contents();
+    clean("app0:1").expect(30).error("CLEAN-TAGS").says("app0:kept");
+    assert_eq!(trip.registry.contents(), before);
+    verify(&trip, &trip.name(0), 0);
+}
+
 #[test]
 fn an_index_of_referrers_keeps_what_is_not_ours() {
     let trip = whole(without_referrers(), "bundle");

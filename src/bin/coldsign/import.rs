@@ -238,6 +238,14 @@ fn say_warnings(outcome: &Outcome<'_>, console: &mut dyn Console) -> Result<()> 
             }
         }
     }
+    let overlooked = outcome.rows().filter(|row| row.overlooked).count();
+    if overlooked > 0 {
+        let images = counted(overlooked, "image has", "images have");
+        console.say(&format!(
+            "note: {images} signatures by other keys in .sig alone: stock cosign looks only at"
+        ))?;
+        console.say("      bundles where there are any; ask these signers for bundles as well")?;
+    }
     for (check, count) in counts.into_iter().filter(|(_, count)| *count > SHOWN_WHOLE) {
         let more = count - SHOWN_WHOLE;
         console.say(&format!("warning[{check}]: {more} more like these; --report json:FILE names all"))?;

@@ -35,6 +35,9 @@ pub struct Row {
     pub new_bundles: usize,
     /// Whether other layers stand beside ours.
     pub beside: bool,
+    /// Whether only `.sig` holds what others signed, and a bundle of ours stands beside it: stock cosign looks at bundles
+    /// alone where there are any.
+    pub overlooked: bool,
     /// How many layers and bundles stand beside ours; of bundles, as far as the image was read back.
     pub foreign: usize,
     /// Whether a bundle of anybody's stands beside it: then stock cosign looks at bundles.
@@ -331,6 +334,7 @@ impl Outcome<'_> {
             beside: false,
             foreign: 0,
             bundled: false,
+            overlooked: false,
             hidden: false,
             sought: Sought::Beside,
             tag: self.tags.get(number).cloned().unwrap_or_default(),
@@ -355,6 +359,8 @@ impl Outcome<'_> {
                 }
             }
             row.beside |= group.done.foreign_layers > 0;
+            row.overlooked |=
+                group.done.foreign_layers > 0 && group.done.foreign_bundles == 0 && group.done.bundles > 0;
             row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
             row.hidden |= group.done.hidden;
             let payloads = self.plan.request().groups().get(place).map_or(&[][..], |group| &group.payloads);

@@ -96,15 +96,17 @@ pub(crate) struct AttachSignature {
 #[command(after_help = "\
 A line for each item, key and form, with one blank between its words:
   ITEM KEY-ID BASE64 FORM
-FORM is sig, a signature over the payload, or bundle, one over the DSSE
-envelope of the item's statement.
+FORM is sig, a signature over the payload; bundle or attestation, one over the
+DSSE envelope of the item's statement; or file, one over a file.
 
 --output-dir writes, for each item, key and form, what other tools verify:
   N-DIGEST.payload           what was signed (N is the item, DIGEST short)
   N-DIGEST-KEY.sig           the signature, as openssl takes it
   N-DIGEST-KEY.b64           the same in base64
   N-DIGEST-KEY.blob.bundle   the same, in a bundle over the payload
-  N-DIGEST-KEY.bundle        the bundle over the image
+  N-DIGEST-KEY.bundle        the bundle over the image, or of the attestation
+  N-DIGEST-KEY.dsse          the attestation's envelope
+  N.content                  a file that the request carries
 
   openssl dgst -sha256 -verify release.pub -signature N-DIGEST-KEY.sig \\
       N-DIGEST.payload")]

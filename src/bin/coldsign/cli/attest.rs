@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::Reference;
 
-use super::{Network, at_least_one, parser};
+use super::{Network, at_least_one, parser, predicate_type};
 
 /// Verify attestations, as cosign does
 #[derive(Args, Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct VerifyAttestation {
     #[arg(long = "key", value_name = "FILE", required = true)]
     pub(crate) keys: Vec<PathBuf>,
     /// What is to be attested: a name or a URI
-    #[arg(long = "type", value_name = "TYPE", default_value = "custom", value_parser = parser(PredicateType::parse))]
+    #[arg(long = "type", value_name = "TYPE", default_value = "custom", value_parser = predicate_type)]
     pub(crate) kind: PredicateType,
     /// Compare the digest that an .att is about; of bundles it always is
     #[arg(
@@ -157,7 +157,7 @@ pub(crate) struct DownloadAttestation {
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
     /// Only those of this type: a name or a URI, as for verify-attestation
-    #[arg(long, visible_alias = "type", value_name = "TYPE", value_parser = parser(PredicateType::parse))]
+    #[arg(long, visible_alias = "type", value_name = "TYPE", value_parser = predicate_type)]
     pub(crate) predicate_type: Option<PredicateType>,
     #[arg(
         help = "Where they are, if not beside their image; also COSIGN_REPOSITORY",

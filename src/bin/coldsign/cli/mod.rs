@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use coldsign::format::attestation::PredicateType;
 
 pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
@@ -142,6 +143,14 @@ fn parser<T, E: std::fmt::Display>(
     parse: fn(&str) -> Result<T, E>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| parse(text).map_err(|error| error.to_string())
+}
+
+/// A predicate type, or the names there are.
+fn predicate_type(text: &str) -> Result<PredicateType, String> {
+    PredicateType::parse(text).map_err(|error| {
+        let details: Vec<&str> = error.details().collect();
+        format!("{error}: {}", details.join(": "))
+    })
 }
 
 fn workers(text: &str) -> Result<usize, String> {

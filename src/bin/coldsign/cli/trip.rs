@@ -8,7 +8,7 @@ use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Network, at_least_one, parser};
+use super::{Network, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Export {
     #[arg(long, requires_all = ["kind", "predicate", "images"], conflicts_with_all = ["from", "identity", "annotations"])]
     pub(crate) attest: bool,
     /// What the statement says: a URI, or a name that cosign knows
-    #[arg(long = "type", value_name = "TYPE", requires = "attest", value_parser = parser(PredicateType::parse))]
+    #[arg(long = "type", value_name = "TYPE", requires = "attest", value_parser = predicate_type)]
     pub(crate) kind: Option<PredicateType>,
     /// The statement's predicate, JSON; for --type custom any text
     #[arg(long, value_name = "FILE", requires = "attest")]

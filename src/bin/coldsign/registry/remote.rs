@@ -322,6 +322,8 @@ impl Removal for Remote<'_> {
         if let Some(tag) = attached.how.tag(subject) {
             return self.remove_tag(from, tag, &attached.descriptor.digest);
         }
+        // Before it is unlisted: what is refused stays listed.
+        self.check_clean_tags(from, &attached.descriptor.digest, None)?;
         if let Some(empty) = referrers::unlist(self.registries, from, subject, &attached.descriptor)? {
             self.remove_tag(from, coldsign::transfer::referrers::tag(subject), &empty)?;
         }

@@ -87,7 +87,8 @@ impl Images {
                 images.add_layout(text, place, registries)?;
             }
         }
-        check_list_empty(&images.list)?;
+        check_list_empty(&images.list)
+            .map_err(|error| if images.in_rows { not_of_images(error) } else { error })?;
         Ok(images)
     }
 
@@ -102,6 +103,7 @@ impl Images {
                 return Err(error.hint("give no IMAGE beside a list"));
             }
             images.list = lines(from)?;
+            check_list_empty(&images.list).map_err(|error| not_of_images(error.within(from.display())))?;
             return Ok(images);
         };
         let place = match places {
@@ -118,6 +120,7 @@ impl Images {
         };
         images.request = Some(file.request().digest());
         images.add_file(&file, place.as_ref(), true);
+        check_list_empty(&images.list).map_err(|error| not_of_images(error.within(from.display())))?;
         Ok(images)
     }
 
@@ -178,6 +181,11 @@ fn lines(from: &Path) -> Result<Vec<Image>> {
 /// LIST-EMPTY: at least one image is asked for.
 fn check_list_empty(images: &[Image]) -> Result<()> {
     if images.is_empty() { Err(Error::new(Check::ListEmpty, "")) } else { Ok(()) }
+}
+
+/// What a file without an image to verify is for.
+fn not_of_images(error: Error) -> Error {
+    error.hint("attestations, payloads and files are no signatures of images: coldsign verify-attestation, verify-blob")
 }
 
 impl Image {
