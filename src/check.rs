@@ -337,8 +337,6 @@ checks! {
             "At most 8 keys sign a file.";
     }
     "import" {
-        AttFile "ATT-FILE" OtherKind "not a file of attestations",
-            "A file of attestations holds DSSE envelopes or bundles with one, as strict JSON: one, or one a line.";
         ImportRequest "IMPORT-REQUEST" OtherRequest "response answers another request",
             "The response answers the request given with --request or --request-digest.";
         ImportDestination "IMPORT-DESTINATION" NotAllowed "destination is not the identity's repository",
