@@ -108,6 +108,7 @@ fn ids_and_tests_that_pages_name_exist() {
     for page in pages() {
         for word in quoted(&read(&page)) {
             let is_id = word.contains('-')
+                && word.starts_with(|first: char| first.is_ascii_uppercase())
                 && word
                     .bytes()
                     .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-');
@@ -124,6 +125,34 @@ fn ids_and_tests_that_pages_name_exist() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// `FILE::NAME` in a page is a function of `tests/FILE.rs`.
+#[test]
+fn tests_that_pages_name_by_their_file_exist() {
+    let mut named = 0;
+    let mut wrong = String::new();
+    for page in pages() {
+        for word in quoted(&read(&page)) {
+            let Some((file, name)) = word.split_once("::") else { continue };
+            let is_word = |text: &str| {
+                !text.is_empty()
+                    && text.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_/".contains(&byte)
+                    })
+            };
+            if !is_word(file) || !is_word(name) {
+                continue;
+            }
+            named += 1;
+            let text = fs::read_to_string(repository().join("tests").join(format!("{file}.rs")));
+            if !text.is_ok_and(|text| text.contains(&format!("fn {name}("))) {
+                writeln!(wrong, "{}: no such test: {word}", page.display()).expect("writing to a string");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(named >= 40, "the control: {named}");
 }
 
 #[test]

@@ -51,6 +51,21 @@ fn the_bytes_of_an_independent_program() {
     sandbox.expect_file("index.tar", fs::read(support::fixture("format/index.request.tar")).unwrap());
 }
 
+/// One image, a payload of another tool, an attestation, a file and a hash alone.
+#[test]
+fn every_kind_as_an_independent_program_writes_it() {
+    let sandbox = layouts();
+    for name in ["images.txt", "payload.bin", "predicate.json", "release.txt"] {
+        let bytes = fs::read(support::fixture(format!("format/kinds/{name}"))).unwrap();
+        sandbox.write(format!("kinds/{name}"), bytes);
+    }
+    let disk = coldsign::digest::Digest::of(b"a disk that nobody carries\n");
+    let export = ["export", "-o", "kinds.tar", "--from", "kinds/images.txt", "--note", "REL-413"];
+    let files = ["--blob", "kinds/release.txt", "--blob-digest", &format!("disk.img={disk}")];
+    sandbox.coldsign().args(export).args(files).expect(0);
+    sandbox.expect_file("kinds.tar", fs::read(support::fixture("format/kinds.request.tar")).unwrap());
+}
+
 #[test]
 fn an_output_is_never_overwritten() {
     let sandbox = layouts();

@@ -11,7 +11,14 @@ fn fixture(name: &str) -> Bytes {
 
 #[test]
 fn written_by_another_program_rendered_the_same() {
-    for name in ["single.request.tar", "single.response.tar", "index.request.tar", "index.response.tar"] {
+    for name in [
+        "single.request.tar",
+        "single.response.tar",
+        "index.request.tar",
+        "index.response.tar",
+        "kinds.request.tar",
+        "kinds.response.tar",
+    ] {
         let file = fixture(name);
         let response = Response::read(&file).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let rendered = response.render();
@@ -22,7 +29,7 @@ fn written_by_another_program_rendered_the_same() {
 
 #[test]
 fn combining_is_idempotent_and_nothing_is_lost() {
-    for name in ["single", "index"] {
+    for name in ["single", "index", "kinds"] {
         let request = || Response::read(&fixture(&format!("{name}.request.tar"))).unwrap();
         let response = || Response::read(&fixture(&format!("{name}.response.tar"))).unwrap();
         let file = fixture(&format!("{name}.response.tar"));

@@ -207,7 +207,12 @@ fn read(name: &str) -> Vec<u8> {
 /// Every JSON text that a parser may meet: blobs of the good files, documents and manifests of the peers.
 fn texts() -> Vec<(String, Vec<u8>)> {
     let mut texts = files(&["format", "peers"], |name| !name.ends_with(".tar"));
-    for plan in [plans::response_by_two(), plans::request_of_index(), plans::request_with_unseen()] {
+    for plan in [
+        plans::response_by_two(),
+        plans::request_of_index(),
+        plans::request_with_unseen(),
+        plans::response_of_kinds(),
+    ] {
         let bodies = plan.pack().members.into_iter().map(|member| member.body);
         texts.extend(bodies.enumerate().map(|(place, body)| (format!("member {place}"), body)));
     }
@@ -241,27 +246,53 @@ fn files_as_they_are() {
 
 #[test]
 fn files_below_their_digests() {
-    let parts = [
-        (Part::Payload, 1),
-        (Part::Statement, 1),
+    below_their_digests(
+        "below",
+        1_200,
+        &plans::response_by_two(),
+        &[
+            (Part::Payload, 1),
+            (Part::Statement, 1),
+            (Part::Document, 1),
+            (Part::RequestManifest, 1),
+            (Part::SigConfig, 1),
+            (Part::SigManifest, 1),
+            (Part::Bundle, 2),
+            (Part::Referrer, 2),
+            (Part::ResponseDocument, 2),
+            (Part::ResponseManifest, 2),
+            (Part::Index, 1),
+            (Part::Layout, 1),
+        ],
+    );
+}
+
+/// The same of every kind: an index of three items, two payloads of other tools, three attestations, two files.
+#[test]
+fn every_kind_below_its_digest() {
+    let mut parts = vec![
         (Part::Document, 1),
         (Part::RequestManifest, 1),
-        (Part::SigConfig, 1),
-        (Part::SigManifest, 1),
-        (Part::Bundle, 2),
-        (Part::Referrer, 2),
+        (Part::SigConfig, 4),
+        (Part::SigManifest, 4),
+        (Part::AttConfig, 2),
+        (Part::AttManifest, 2),
+        (Part::Bundle, 16),
+        (Part::Referrer, 16),
         (Part::ResponseDocument, 2),
-        (Part::ResponseManifest, 2),
         (Part::Index, 1),
-        (Part::Layout, 1),
     ];
-    let plan = plans::response_by_two();
+    parts.extend([(Part::Statement, 3); 2]);
+    below_their_digests("kinds", 300, &plans::response_of_kinds(), &parts);
+}
+
+fn below_their_digests(name: &str, runs: usize, plan: &Forge, parts: &[(Part, usize)]) {
     let good = plan.write();
-    let seeds = [("response".to_owned(), good.clone())];
+    let seeds = [(name.to_owned(), good.clone())];
     let pieces: Vec<Vec<u8>> = plan.pack().members.into_iter().map(|member| member.body).collect();
-    let mut source = Source::new("below");
-    mutations("below", 1_200, &seeds, |_, _| {
-        let (part, count) = *source.pick(&parts);
+    let mut source = Source::new(name);
+    mutations(name, runs, &seeds, |_, _| {
+        let (part, count) = *source.pick(parts);
         let (place, other) = (source.below(count), source.pick(&pieces).clone());
         let inner = std::cell::RefCell::new(Source(source.next() | 1));
         let changed = std::rc::Rc::new(std::cell::Cell::new(false));

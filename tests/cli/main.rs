@@ -28,4 +28,5 @@ mod station;
 mod support;
 mod terminal;
 mod trip;
+mod uses;
 mod verify;

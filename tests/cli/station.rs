@@ -48,7 +48,13 @@ impl Station {
 
     /// One more key in the home, a fresh one that `pass` opens.
     pub(crate) fn add_key(&self, name: &str) {
-        put_key(&self.0, name, &seal(&SigningKey::generate(SigningKind::P256, &mut OsRandom).unwrap(), PASS));
+        self.add_key_for(name, SigningKind::P256, &[Use::Image]);
+    }
+
+    /// The same of a type, for some uses.
+    pub(crate) fn add_key_for(&self, name: &str, kind: SigningKind, uses: &[Use]) {
+        let key = SigningKey::generate(kind, &mut OsRandom).unwrap();
+        put_key(&self.0, name, &seal(&key, uses, PASS));
     }
 
     /// With `request.tar` for the index in `layout`.
@@ -166,14 +172,14 @@ fn sealed() -> &'static [(&'static str, String)] {
     SEALED.get_or_init(|| {
         let sealed = |(name, file, pass): (&'static str, &str, &str)| {
             let pem = fs::read(fixture(Path::new("format").join(file))).unwrap();
-            (name, seal(&ForeignKey::from_pem(&pem).unwrap().open(None).unwrap(), pass))
+            (name, seal(&ForeignKey::from_pem(&pem).unwrap().open(None).unwrap(), &[Use::Image], pass))
         };
         [("release", "one.pem", PASS), ("second", "two.pem", PASS2)].map(sealed).to_vec()
     })
 }
 
 /// Seals as cheaply as the format allows.
-fn seal(key: &SigningKey, pass: &str) -> String {
-    let (uses, cost) = (Uses::new([Use::Image]).unwrap(), Cost::new(1 << 15).unwrap());
+fn seal(key: &SigningKey, uses: &[Use], pass: &str) -> String {
+    let (uses, cost) = (Uses::new(uses.iter().copied()).unwrap(), Cost::new(1 << 15).unwrap());
     SealedKey::seal(key, uses, "", &Passphrase::new(pass.into()), cost, &mut OsRandom).unwrap().to_pem()
 }

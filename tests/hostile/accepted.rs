@@ -9,8 +9,10 @@ use serde_json::json;
 
 use crate::forge::{Forge, Image, Key, Node, OCI_INDEX, OCI_MANIFEST, digest};
 use crate::plans::{
-    CONFIG, INDEX, MANIFEST, image, index, named, of, one, request, request_of_index, request_of_two,
-    request_with_unseen, response, response_by_two, response_of_two, two,
+    CONFIG, INDEX, MANIFEST, PREDICATE, PROVENANCE, SPDX, attestation, file, hash, image, index, named, of,
+    of_extras, of_files, one, payload, request, request_of_attestation, request_of_file, request_of_hash,
+    request_of_index, request_of_kinds, request_of_payload, request_of_two, request_with_unseen, response,
+    response_by_two, response_of_kinds, response_of_two, two,
 };
 
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -21,6 +23,7 @@ pub(crate) fn all() -> BTreeMap<&'static str, Forge> {
     let mut good = evidence();
     good.extend(names());
     good.extend(signed());
+    good.extend(kinds());
     good
 }
 
@@ -316,6 +319,121 @@ fn signed() -> BTreeMap<&'static str, Forge> {
     add("response-by-eight", request().signed(&(1..=8).map(Key::small).collect::<Vec<_>>()));
     add("response-second-sig-left-out", response_of_two().layers(1, Vec::clear));
     add("response-one-layer-left-out", response_by_two().layers(0, |layers| drop(layers.remove(0))));
+    good
+}
+
+/// Payloads of other tools, attestations and files.
+fn kinds() -> BTreeMap<&'static str, Forge> {
+    const APP: &str = "registry.example/app:1.4";
+    let mut good = BTreeMap::new();
+    let mut add = |name: &'static str, forge: Forge| assert!(good.insert(name, forge).is_none(), "{name}");
+    let keys = [one(), two()];
+    add("kind-payload", request_of_payload().signed(&keys));
+    add("kind-attestation", request_of_attestation().signed(&keys));
+    add("kind-file", request_of_file().signed(&keys));
+    add("kind-hash", request_of_hash().signed(&keys));
+    add("kind-hash-p384", request_of_hash().signed(&[Key::p384()]));
+    add("kinds-request", request_of_kinds());
+    add("kinds", response_of_kinds());
+    let with_forms = |forms: (bool, bool)| {
+        let mut forge = response_of_kinds();
+        forge.forms = forms;
+        forge
+    };
+    add("kinds-form-sig", with_forms((true, false)));
+    add("kinds-form-bundle", with_forms((false, true)));
+    add("kinds-without-images", with_forms((false, false)));
+    add("kinds-high-s", request_of_kinds().signed(&[one().mirrored()]));
+    // Carried files are signed as they are, so that every key can.
+    let mut carried = request_of_kinds();
+    carried.files.remove(0);
+    add("kinds-ed25519", carried.signed(&[Key::ed25519(), one()]));
+    // Of one key some, of another others.
+    let mut some = response_of_kinds().layers(0, |layers| drop(layers.pop()));
+    some.skipped = vec![6];
+    add("kinds-some-by-each", some);
+    let top = request_with_unseen().images[0].top.clone();
+    let about = |top: Node, kind: &str, predicate: &str| attestation(APP, top, kind, predicate);
+    add("attestation-unseen", of_extras(vec![about(top.clone(), PROVENANCE, PREDICATE)]).signed(&[one()]));
+    add("payload-unseen", of_extras(vec![payload(APP, top, b"x")]).signed(&[one()]));
+    add(
+        "attestations-of-one",
+        of_extras(vec![about(image("amd64"), PROVENANCE, "{}"), about(image("amd64"), SPDX, "{}")])
+            .signed(&keys),
+    );
+    // One statement under two tags, and by digest, is signed once; in another repository it is another one.
+    let by_digest = format!("registry.example/app@{}", image("amd64").digest());
+    let stated = |destination: &str| attestation(destination, image("amd64"), SPDX, "{\"same\":true}");
+    let twice = ["registry.example/app:1", APP, by_digest.as_str(), "registry.example/copy:1"];
+    add(
+        "attestation-same-statement",
+        of_extras(twice.iter().map(|name| stated(name)).collect()).signed(&keys),
+    );
+    // A payload under two tags is a layer once.
+    let again = |name: &&str| payload(name, image("amd64"), b"another tool");
+    add("payload-same-layer", of_extras(twice.iter().map(again).collect()).signed(&keys));
+    // A child is attested for itself, beside what is attested of its index.
+    let child = format!("registry.example/app@{}", image("amd64").digest());
+    let mut beside = request_of_index();
+    beside.extras = vec![about(index(), SPDX, "{}"), attestation(&child, image("amd64"), SPDX, "{}")];
+    add("attestation-of-child", beside.signed(&keys));
+    // An attestation before anything else is item 1, though its `.att` is of a later one too.
+    add(
+        "attestation-second-destination",
+        of_extras(vec![
+            attestation("registry.example/app:1", image("amd64"), SPDX, "{}"),
+            attestation("registry.example/base:1", image("amd64"), SPDX, "{}"),
+        ])
+        .signed(&keys),
+    );
+    // Bytes that are something else in the same file.
+    let mut shared = request_of_index();
+    shared.files = vec![
+        file("config.json", CONFIG.as_bytes()),
+        file("empty", b""),
+        file("empty-object", b"{}"),
+        file("manifest.json", &image("amd64").bytes),
+    ];
+    shared.extras = vec![
+        payload(APP, index(), CONFIG.as_bytes()),
+        about(index(), SPDX, &String::from_utf8(image("amd64").bytes).unwrap()),
+    ];
+    add("kinds-shared-bytes", shared.signed(&keys));
+    // What is signed of an image, as the hash of a file: another kind of key signs it.
+    let signed = crate::forge::payload(APP, &image("amd64").digest(), &[]);
+    add("hash-of-payload", of_files(vec![hash("payload.json", &signed)]).signed(&[one()]));
+    let mut names: Vec<_> =
+        ["..", "-rf", "/etc/passwd", "a b", "\u{9b}2J", "\u{202e}gpj.exe", "\u{1f600}", "sha256:x"]
+            .iter()
+            .enumerate()
+            .map(|(place, name)| file(name, format!("content {place}").as_bytes()))
+            .collect();
+    names.sort_by(|a, b| a.name.cmp(&b.name));
+    add("file-names", of_files(names).signed(&[one()]));
+    let mut same_name = vec![file("same", b"a"), file("same", b"b"), hash("same", b"c")];
+    same_name.sort_by_key(|file| match &file.content {
+        Ok(bytes) => digest(bytes),
+        Err(digest) => digest.clone(),
+    });
+    add("file-same-name", of_files(same_name).signed(&keys));
+    add("payload-none", of_extras(vec![payload(APP, image("amd64"), b"")]).signed(&[one()]));
+    add(
+        "predicate-odd",
+        of_extras(vec![about(
+            image("amd64"),
+            "tag:example.org,2026:a/b?c#d&e=",
+            "\r\n{\"a\":-0,\"A\":1e300,\"\":[null,\"<>&\u{2028}\"]} ",
+        )])
+        .signed(&[one()]),
+    );
+    add(
+        "unknown-optional-kinds",
+        request_of_kinds().items(|items| {
+            for place in [3, 5, 8] {
+                items[place]["optional"] = json!({"ticket": [1]});
+            }
+        }),
+    );
     good
 }
 

@@ -44,20 +44,21 @@ pub(crate) fn all() -> Vec<Case> {
     signatures(&mut cases);
     sig_manifests(&mut cases);
     referrers(&mut cases);
+    crate::kinds::add(&mut cases);
     cases.0
 }
 
-struct Cases(Vec<Case>);
+pub(crate) struct Cases(Vec<Case>);
 
 impl Cases {
     /// `neighbour` with one defect.
-    fn add(&mut self, stem: &str, neighbour: &Forge, defect: impl FnOnce(Forge) -> Forge) {
+    pub(crate) fn add(&mut self, stem: &str, neighbour: &Forge, defect: impl FnOnce(Forge) -> Forge) {
         let (neighbour, hostile) = (neighbour.clone(), defect(neighbour.clone()));
         self.0.push(Case { stem: stem.to_owned(), neighbour, hostile });
     }
 
     /// Two plans that differ in one thing.
-    fn pair(&mut self, stem: &str, neighbour: Forge, hostile: Forge) {
+    pub(crate) fn pair(&mut self, stem: &str, neighbour: Forge, hostile: Forge) {
         self.0.push(Case { stem: stem.to_owned(), neighbour, hostile });
     }
 }
@@ -336,7 +337,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The hex of the blob that `pick` takes.
-fn find(blobs: &Blobs, pick: impl Fn(&str) -> bool) -> String {
+pub(crate) fn find(blobs: &Blobs, pick: impl Fn(&str) -> bool) -> String {
     let mut found = blobs.iter().filter(|(_, bytes)| std::str::from_utf8(bytes).is_ok_and(&pick));
     found.next().unwrap().0.clone()
 }
@@ -769,7 +770,7 @@ fn json_evidence(cases: &mut Cases) {
     cases.pair("json-depth.manifest", deep(32), deep(33));
 }
 
-fn remove(value: &mut Json, name: &str) {
+pub(crate) fn remove(value: &mut Json, name: &str) {
     assert!(value.as_object_mut().unwrap().remove(name).is_some(), "{name}");
 }
 
@@ -870,7 +871,7 @@ fn members(cases: &mut Cases) {
             b"{\"critical\":{\"items\":[],\"version\":1},\"optional\":{}}".to_vec()
         })
     });
-    for (variant, kind) in [("attestation", "attestation"), ("letter-case", "Image"), ("empty", "")] {
+    for (variant, kind) in [("unknown", "sbom"), ("letter-case", "Image"), ("empty", "")] {
         cases.add(&format!("document-kind.{variant}"), &base, |forge| {
             forge.item(0, move |item| item["kind"] = json!(kind))
         });
@@ -1022,7 +1023,7 @@ fn references(cases: &mut Cases) {
     cases.pair("document-reference.border", plan(&fits(512), good), plan(&fits(513), good));
 }
 
-fn renumber(items: &mut [Json]) {
+pub(crate) fn renumber(items: &mut [Json]) {
     for (number, item) in (1..).zip(items) {
         item["critical"]["number"] = json!(number);
     }
@@ -1899,7 +1900,7 @@ fn signatures(cases: &mut Cases) {
 }
 
 /// `r || s` of a P-256 signature in DER.
-fn raw(der: Vec<u8>) -> Vec<u8> {
+pub(crate) fn raw(der: Vec<u8>) -> Vec<u8> {
     p256::ecdsa::Signature::from_der(&der).unwrap().to_bytes().to_vec()
 }
 

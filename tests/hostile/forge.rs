@@ -27,6 +27,8 @@ pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 pub(crate) const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 pub(crate) const STATEMENT: &str = "application/vnd.in-toto+json";
+pub(crate) const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+pub(crate) const SIGN_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 pub(crate) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 pub(crate) const REQUEST: &str = "application/vnd.coldsign.request.v1+json";
 pub(crate) const RESPONSE: &str = "application/vnd.coldsign.response.v1+json";
@@ -41,6 +43,8 @@ pub(crate) enum Part {
     RequestManifest,
     SigConfig,
     SigManifest,
+    AttConfig,
+    AttManifest,
     Bundle,
     Referrer,
     ResponseDocument,
@@ -124,11 +128,42 @@ pub(crate) struct Image {
     pub(crate) top: Node,
 }
 
+/// What goes beside one manifest and is no signature of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Extra {
+    pub(crate) destination: String,
+    pub(crate) top: Node,
+    pub(crate) what: What,
+}
+
+/// Bytes of another tool, or a statement.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Payload(Vec<u8>),
+    /// Type and predicate.
+    Attestation(String, Vec<u8>),
+}
+
+/// A file to sign: what it is called, and its bytes or the digest of what nobody sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    pub(crate) name: String,
+    pub(crate) content: Result<Vec<u8>, String>,
+}
+
+/// A layer of an `.att` manifest: an envelope and what stands beside it.
+#[derive(Clone)]
+pub(crate) struct Envelope {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) kind: String,
+}
+
 /// A key that signs.
 #[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) spki: Vec<u8>,
     sign: Rc<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign_hash: Rc<dyn Fn(&[u8]) -> Vec<u8>>,
 }
 
 impl Key {
@@ -145,11 +180,19 @@ impl Key {
 
     fn p256(key: p256::ecdsa::SigningKey) -> Self {
         let spki = key.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec();
-        let sign = move |message: &[u8]| -> Vec<u8> {
-            let signature: p256::ecdsa::Signature = key.sign(message);
+        let sign_hash = move |hash: &[u8]| -> Vec<u8> {
+            let signature: p256::ecdsa::Signature =
+                p256::ecdsa::signature::hazmat::PrehashSigner::sign_prehash(&key, hash).unwrap();
             signature.to_der().as_bytes().to_vec()
         };
-        Self { spki, sign: Rc::new(sign) }
+        Self::hashing(spki, sign_hash)
+    }
+
+    /// A key that signs the SHA-256 of a message.
+    fn hashing(spki: Vec<u8>, sign_hash: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
+        let sign_hash = Rc::new(sign_hash);
+        let of_hash = sign_hash.clone();
+        Self { spki, sign: Rc::new(move |message| of_hash(&Sha256::digest(message))), sign_hash }
     }
 
     pub(crate) fn p384() -> Self {
@@ -157,19 +200,20 @@ impl Key {
         scalar[47] = 7;
         let key = p384::ecdsa::SigningKey::from_slice(&scalar).expect("in range");
         let spki = key.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec();
-        let sign = move |message: &[u8]| -> Vec<u8> {
-            let hash = Sha256::digest(message);
+        Self::hashing(spki, move |hash: &[u8]| -> Vec<u8> {
             let signature: p384::ecdsa::Signature =
-                p384::ecdsa::signature::hazmat::PrehashSigner::sign_prehash(&key, &hash).unwrap();
+                p384::ecdsa::signature::hazmat::PrehashSigner::sign_prehash(&key, hash).unwrap();
             signature.to_der().as_bytes().to_vec()
-        };
-        Self { spki, sign: Rc::new(sign) }
+        })
     }
 
+    /// Of a hash alone it signs the bytes of the hash: it can do no better.
     pub(crate) fn ed25519() -> Self {
         let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
         let spki = key.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec();
-        Self { spki, sign: Rc::new(move |message| key.sign(message).to_bytes().to_vec()) }
+        let sign: Rc<dyn Fn(&[u8]) -> Vec<u8>> =
+            Rc::new(move |message| key.sign(message).to_bytes().to_vec());
+        Self { spki, sign: sign.clone(), sign_hash: sign }
     }
 
     /// The same signatures with `s` negated: as good as the first ones (FIPS 186-5 has no rule for the sign of `s`).
@@ -182,17 +226,27 @@ impl Key {
 
     /// The same signatures under another encoding of the public key.
     pub(crate) fn named(&self, spki: Vec<u8>) -> Self {
-        Self { spki, sign: self.sign.clone() }
+        Self { spki, ..self.clone() }
     }
 
     /// The same key with its signatures changed.
     pub(crate) fn signing(&self, change: impl Fn(Vec<u8>) -> Vec<u8> + 'static) -> Self {
-        let sign = self.sign.clone();
-        Self { spki: self.spki.clone(), sign: Rc::new(move |message| change(sign(message))) }
+        let (sign, sign_hash, change) = (self.sign.clone(), self.sign_hash.clone(), Rc::new(change));
+        let again = change.clone();
+        Self {
+            spki: self.spki.clone(),
+            sign: Rc::new(move |message| change(sign(message))),
+            sign_hash: Rc::new(move |hash| again(sign_hash(hash))),
+        }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         (self.sign)(message)
+    }
+
+    /// Signs what has this digest.
+    pub(crate) fn sign_hash(&self, digest: &str) -> Vec<u8> {
+        (self.sign_hash)(&unhex(digest))
     }
 
     pub(crate) fn id(&self) -> String {
@@ -286,9 +340,12 @@ type Change<T> = Vec<Rc<dyn Fn(&mut T)>>;
 #[derive(Clone)]
 pub(crate) struct Forge {
     pub(crate) images: Vec<Image>,
+    /// Payloads of other tools and attestations, in the order in which they stand.
+    pub(crate) extras: Vec<Extra>,
+    pub(crate) files: Vec<Plain>,
     pub(crate) optional: Json,
     pub(crate) keys: Vec<Key>,
-    /// `.sig`, bundles.
+    /// `.sig`, bundles: of images. All else has one form.
     pub(crate) forms: (bool, bool),
     /// Each key signs each statement a second time, with another signature.
     pub(crate) twice: bool,
@@ -297,6 +354,7 @@ pub(crate) struct Forge {
     bends: Vec<(Part, usize, Rc<dyn Fn(Vec<u8>) -> Vec<u8>>)>,
     items: Change<Vec<Json>>,
     layers: Vec<(usize, Rc<dyn Fn(&mut Vec<Layer>)>)>,
+    envelopes: Vec<(usize, Rc<dyn Fn(&mut Vec<Envelope>)>)>,
     entries: Change<Vec<Json>>,
     blobs: Change<Blobs>,
     tar: Change<Tar>,
@@ -306,6 +364,8 @@ impl Forge {
     pub(crate) fn new(images: Vec<Image>) -> Self {
         Self {
             images,
+            extras: Vec::new(),
+            files: Vec::new(),
             optional: json!({}),
             keys: Vec::new(),
             forms: (true, true),
@@ -314,6 +374,7 @@ impl Forge {
             bends: Vec::new(),
             items: Vec::new(),
             layers: Vec::new(),
+            envelopes: Vec::new(),
             entries: Vec::new(),
             blobs: Vec::new(),
             tar: Vec::new(),
@@ -355,6 +416,12 @@ impl Forge {
     /// Changes the layers of one `.sig` manifest; its config follows.
     pub(crate) fn layers(mut self, group: usize, change: impl Fn(&mut Vec<Layer>) + 'static) -> Self {
         self.layers.push((group, Rc::new(change)));
+        self
+    }
+
+    /// Changes the envelopes of one `.att` manifest; its config follows.
+    pub(crate) fn envelopes(mut self, group: usize, change: impl Fn(&mut Vec<Envelope>) + 'static) -> Self {
+        self.envelopes.push((group, Rc::new(change)));
         self
     }
 
@@ -406,17 +473,19 @@ impl Forge {
         let manifest = put(&mut blobs, OCI_MANIFEST, manifest);
         let mut names = Names::default();
         let mut entries = vec![entry(manifest, Some(REQUEST), &[(REF_NAME, &names.take("request", 1))])];
-        for (place, item) in items.iter().enumerate() {
+        let beside = |item: &&Json| item["critical"]["kind"] != "blob";
+        for (place, item) in items.iter().filter(beside).enumerate() {
             entries.push(item_entry(&mut names, item, place == 0));
         }
         let mut keys = self.keys.clone();
         keys.sort_by_key(Key::id);
-        if self.forms.0 && !keys.is_empty() {
+        let (signed, place) = self.sign_statements(&items, &keys, &blobs);
+        if !keys.is_empty() {
             self.write_sigs(&items, &keys, &mut blobs, &mut names, &mut entries);
+            self.write_atts(&items, &signed, &mut blobs, &mut names, &mut entries);
         }
-        if self.forms.1 {
-            self.write_bundles(&items, &keys, &empty, &mut blobs, &mut names, &mut entries);
-        }
+        self.write_bundles(&signed, &empty, &mut blobs, &mut names, &mut entries);
+        self.write_files(place, &items, &keys, &mut blobs, &mut names, &mut entries);
         for (place, key) in keys.iter().enumerate() {
             let named =
                 json!({"id": format!("sha256:{}", key.id()), "publicKey": STANDARD.encode(&key.spki)});
@@ -498,9 +567,10 @@ impl Forge {
                 }
             }
         }
+        self.derive_extras(&mut items, &mut made, blobs);
         self.items.iter().for_each(|change| change(&mut items));
         for item in &items {
-            for name in ["payload", "statement"] {
+            for name in ["payload", "statement", "predicate", "content"] {
                 let named = item["critical"][name]["digest"]
                     .as_str()
                     .and_then(|digest| digest.strip_prefix("sha256:"));
@@ -510,6 +580,170 @@ impl Forge {
             }
         }
         items
+    }
+
+    /// Payloads of other tools, attestations and files.
+    fn derive_extras(&self, items: &mut Vec<Json>, made: &mut Blobs, blobs: &mut Blobs) {
+        for extra in &self.extras {
+            let mut evidence = BTreeMap::new();
+            extra.top.evidence(&mut evidence);
+            let place = items.len();
+            let mut critical = json!({
+                "destination": extra.destination,
+                "evidence": evidence.keys().collect::<Vec<_>>(),
+                "number": place + 1,
+                "subject": extra.top.descriptor(),
+            });
+            match &extra.what {
+                What::Payload(bytes) => {
+                    let bytes = self.bent(Part::Payload, place, bytes.clone());
+                    critical["kind"] = json!("custom-payload");
+                    critical["payload"] = put(made, PAYLOAD, bytes);
+                }
+                What::Attestation(kind, predicate) => {
+                    let name = repository(&extra.destination);
+                    let statement = attested(name, &extra.top.digest(), kind, predicate);
+                    let statement = self.bent(Part::Statement, place, statement);
+                    critical["kind"] = json!("attestation");
+                    critical["predicate"] = put(made, "application/json", predicate.clone());
+                    critical["predicateType"] = json!(kind);
+                    critical["statement"] = put(made, STATEMENT, statement);
+                }
+            }
+            if !extra.top.unseen.is_empty() {
+                critical["unseen"] = json!(extra.top.unseen);
+            }
+            items.push(json!({"critical": critical, "optional": {}}));
+            for bytes in evidence.into_values() {
+                blobs.insert(hex(&Sha256::digest(&bytes)), bytes);
+            }
+        }
+        for file in &self.files {
+            let mut critical = json!({"kind": "blob", "name": file.name, "number": items.len() + 1});
+            match &file.content {
+                Ok(bytes) => critical["content"] = put(made, "application/octet-stream", bytes.clone()),
+                Err(digest) => critical["digest"] = json!(digest),
+            }
+            items.push(json!({"critical": critical, "optional": {}}));
+        }
+    }
+
+    /// What each key signed of the statements, in the order of the bundles, and the place of the next bundle.
+    fn sign_statements(&self, items: &[Json], keys: &[Key], blobs: &Blobs) -> (Vec<SignedStatement>, usize) {
+        let mut known = BTreeSet::new();
+        let mut signed = Vec::new();
+        let mut place = 0;
+        for (number, item) in (1..).zip(items) {
+            let item = &item["critical"];
+            let attested = item["kind"] == "attestation";
+            let statement = text(&item["statement"]["digest"]);
+            if statement.is_empty() || !known.insert(statement.to_owned()) {
+                continue;
+            }
+            let again =
+                |key: &Key| [key.clone(), key.mirrored()].into_iter().take(1 + usize::from(self.twice));
+            for key in keys.iter().flat_map(again) {
+                if (attested || self.forms.1) && !self.skipped.contains(&place) {
+                    let bytes = blobs[&statement[7..]].clone();
+                    signed.push(SignedStatement {
+                        place,
+                        number,
+                        signature: key.sign(&pae(&bytes)),
+                        statement: bytes,
+                        key,
+                        subject: item["subject"].clone(),
+                        kind: item["predicateType"].as_str().map(str::to_owned),
+                    });
+                }
+                place += 1;
+            }
+        }
+        (signed, place)
+    }
+
+    fn write_atts(
+        &self,
+        items: &[Json],
+        signed: &[SignedStatement],
+        blobs: &mut Blobs,
+        names: &mut Names,
+        entries: &mut Vec<Json>,
+    ) {
+        let mut groups: Vec<(String, String, usize, Vec<Envelope>)> = Vec::new();
+        for (number, item) in (1..).zip(items).filter(|(_, item)| item["critical"]["kind"] == "attestation") {
+            let item = &item["critical"];
+            let (repository, subject) =
+                (repository(text(&item["destination"])), text(&item["subject"]["digest"]));
+            let statement = &blobs[&text(&item["statement"]["digest"])[7..]];
+            let of_item = |signed: &&SignedStatement| signed.statement == *statement;
+            let envelopes = signed.iter().filter(of_item).map(SignedStatement::envelope);
+            let place =
+                groups.iter().position(|(known, digest, ..)| known == repository && digest == subject);
+            let place = place.unwrap_or_else(|| {
+                groups.push((repository.to_owned(), subject.to_owned(), number, Vec::new()));
+                groups.len() - 1
+            });
+            for envelope in envelopes {
+                let layers = &mut groups[place].3;
+                if !layers.iter().any(|layer| layer.bytes == envelope.bytes) {
+                    layers.push(envelope);
+                }
+            }
+        }
+        let first = items.first().map(|item| &item["critical"]);
+        let first =
+            first.map(|item| (repository(text(&item["destination"])), text(&item["subject"]["digest"])));
+        for (place, (repository, subject, number, mut layers)) in groups.into_iter().enumerate() {
+            let fits = self.envelopes.iter().filter(|(group, _)| *group == place);
+            fits.for_each(|(_, change)| change(&mut layers));
+            if layers.is_empty() {
+                continue;
+            }
+            let envelopes: Vec<(Json, String)> =
+                layers.into_iter().map(|layer| (put(blobs, ENVELOPE, layer.bytes), layer.kind)).collect();
+            let digests: Vec<&str> = envelopes.iter().map(|(layer, _)| text(&layer["digest"])).collect();
+            let config = put(blobs, OCI_CONFIG, self.bent(Part::AttConfig, place, beside_config(&digests)));
+            let manifest = self.bent(Part::AttManifest, place, att_manifest(&config, &envelopes));
+            let manifest = put(blobs, OCI_MANIFEST, manifest);
+            let tag = format!("sha256-{}.att", &subject[7..]);
+            let name = names.take(&tag, number);
+            let full = format!("{repository}:{tag}");
+            let mut annotations = vec![(IMAGE_NAME, full.as_str()), (REF_NAME, &name)];
+            if first == Some((repository.as_str(), subject.as_str())) {
+                annotations.push(("kind", "dev.cosignproject.cosign/atts"));
+            }
+            entries.push(entry(manifest, None, &annotations));
+        }
+    }
+
+    fn write_files(
+        &self,
+        mut place: usize,
+        items: &[Json],
+        keys: &[Key],
+        blobs: &mut Blobs,
+        names: &mut Names,
+        entries: &mut Vec<Json>,
+    ) {
+        let empty = descriptor(OCI_EMPTY, b"{}");
+        for (number, item) in (1..).zip(items).filter(|(_, item)| item["critical"]["kind"] == "blob") {
+            let item = &item["critical"];
+            let carried = item["content"].is_object();
+            let digest = text(if carried { &item["content"]["digest"] } else { &item["digest"] });
+            for key in keys {
+                if !self.skipped.contains(&place) {
+                    let signature =
+                        if carried { key.sign(&blobs[&digest[7..]]) } else { key.sign_hash(digest) };
+                    let bundle = self.bent(Part::Bundle, place, message_bundle(key, digest, &signature));
+                    let bundle = put(blobs, BUNDLE, bundle);
+                    let manifest = self.bent(Part::Referrer, place, artifact(&empty, &bundle));
+                    let manifest = put(blobs, OCI_MANIFEST, manifest);
+                    let name = names.take(&format!("sha256-{}.{}", &digest[7..], &key.id()[..12]), number);
+                    entries.push(entry(manifest, Some(BUNDLE), &[(REF_NAME, &name)]));
+                }
+                place += 1;
+            }
+        }
     }
 
     fn write_sigs(
@@ -523,9 +757,13 @@ impl Forge {
         let mut groups: Vec<(String, String, usize, Vec<Json>)> = Vec::new();
         for (place, item) in items.iter().enumerate() {
             let item = &item["critical"];
+            if !item["payload"].is_object() {
+                continue;
+            }
             let (repository, subject) =
                 (repository(text(&item["destination"])), text(&item["subject"]["digest"]));
-            let payload = item["payload"].clone();
+            let mut payload = item["payload"].clone();
+            payload["signed"] = json!(item["kind"] != "image" || self.forms.0);
             match groups.iter_mut().find(|(known, digest, ..)| known == repository && digest == subject) {
                 Some((.., payloads)) if payloads.contains(&payload) => {}
                 Some((.., payloads)) => payloads.push(payload),
@@ -534,7 +772,7 @@ impl Forge {
         }
         for (place, (repository, subject, number, payloads)) in groups.into_iter().enumerate() {
             let mut layers: Vec<Layer> = Vec::new();
-            for payload in &payloads {
+            for payload in payloads.iter().filter(|payload| payload["signed"] == true) {
                 let digest = text(&payload["digest"]);
                 let message = blobs[&digest[7..]].clone();
                 layers.extend(keys.iter().map(|key| Layer {
@@ -564,39 +802,54 @@ impl Forge {
 
     fn write_bundles(
         &self,
-        items: &[Json],
-        keys: &[Key],
+        signed: &[SignedStatement],
         empty: &Json,
         blobs: &mut Blobs,
         names: &mut Names,
         entries: &mut Vec<Json>,
     ) {
-        let mut known = BTreeSet::new();
-        let mut place = 0;
-        for (number, item) in (1..).zip(items) {
-            let item = &item["critical"];
-            let statement = text(&item["statement"]["digest"]);
-            if !known.insert(statement.to_owned()) {
-                continue;
-            }
-            let again =
-                |key: &Key| [key.clone(), key.mirrored()].into_iter().take(1 + usize::from(self.twice));
-            for key in keys.iter().flat_map(again) {
-                if self.skipped.contains(&place) {
-                    place += 1;
-                    continue;
-                }
-                let bytes = blobs[&statement[7..]].clone();
-                let bundle = self.bent(Part::Bundle, place, bundle(&key, &bytes));
-                let bundle = put(blobs, BUNDLE, bundle);
-                let manifest = self.bent(Part::Referrer, place, referrer(empty, &bundle, &item["subject"]));
-                let manifest = put(blobs, OCI_MANIFEST, manifest);
-                let subject = text(&item["subject"]["digest"]);
-                let name = names.take(&format!("sha256-{}.{}", &subject[7..], &key.id()[..12]), number);
-                entries.push(entry(manifest, Some(BUNDLE), &[(REF_NAME, &name)]));
-                place += 1;
-            }
+        for statement in signed {
+            let bundle = self.bent(Part::Bundle, statement.place, statement.bundle());
+            let bundle = put(blobs, BUNDLE, bundle);
+            let kind = statement.kind.as_deref().unwrap_or(SIGN_TYPE);
+            let manifest = referrer(empty, &bundle, &statement.subject, kind);
+            let manifest = put(blobs, OCI_MANIFEST, self.bent(Part::Referrer, statement.place, manifest));
+            let subject = text(&statement.subject["digest"]);
+            let name = format!("sha256-{}.{}", &subject[7..], &statement.key.id()[..12]);
+            let name = names.take(&name, statement.number);
+            entries.push(entry(manifest, Some(BUNDLE), &[(REF_NAME, &name)]));
         }
+    }
+}
+
+/// A statement and a signature over it.
+struct SignedStatement {
+    /// Counts over statements and keys.
+    place: usize,
+    number: usize,
+    statement: Vec<u8>,
+    key: Key,
+    signature: Vec<u8>,
+    subject: Json,
+    /// What its predicate is, where it is an attestation.
+    kind: Option<String>,
+}
+
+impl SignedStatement {
+    fn dsse(&self) -> String {
+        format!(
+            "{{\"payload\":\"{}\",\"payloadType\":\"{STATEMENT}\",\"signatures\":[{{\"sig\":\"{}\"}}]}}",
+            STANDARD.encode(&self.statement),
+            STANDARD.encode(&self.signature),
+        )
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope { bytes: self.dsse().into_bytes(), kind: self.kind.clone().unwrap_or_default() }
+    }
+
+    fn bundle(&self) -> Vec<u8> {
+        format!("{}\"dsseEnvelope\":{}}}", bundle_head(&self.key), self.dsse()).into_bytes()
     }
 }
 
@@ -686,9 +939,25 @@ pub(crate) fn statement(digest: &str, annotations: &[(String, String)]) -> Vec<u
     .into_bytes()
 }
 
+/// The statement of an attestation: v0.1, in cosign's order, the predicate as it is.
+pub(crate) fn attested(name: &str, digest: &str, kind: &str, predicate: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "{{\"_type\":\"https://in-toto.io/Statement/v0.1\",\"subject\":[{{\"name\":{},\"digest\":{{\"sha256\":\"{}\"}}}}],\
+         \"predicateType\":{},\"predicate\":",
+        quoted(name, false),
+        &digest[7..],
+        quoted(kind, false),
+    );
+    [head.as_bytes(), predicate, b"}"].concat()
+}
+
 fn sig_config(layers: &[Layer]) -> Vec<u8> {
+    beside_config(&layers.iter().map(|layer| layer.digest.as_str()).collect::<Vec<_>>())
+}
+
+fn beside_config(layers: &[&str]) -> Vec<u8> {
     let history = vec!["{\"created\":\"0001-01-01T00:00:00Z\"}"; layers.len()].join(",");
-    let digests: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", layer.digest)).collect();
+    let digests: Vec<String> = layers.iter().map(|layer| format!("\"{layer}\"")).collect();
     format!(
         "{{\"architecture\":\"\",\"created\":\"0001-01-01T00:00:00Z\",\"history\":[{history}],\"os\":\"\",\
          \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[{}]}},\"config\":{{}}}}",
@@ -715,27 +984,66 @@ fn sig_manifest(config: &Json, layers: &[Layer]) -> Vec<u8> {
     .into_bytes()
 }
 
-fn bundle(key: &Key, statement: &[u8]) -> Vec<u8> {
-    let mut message = format!("DSSEv1 {} {STATEMENT} {} ", STATEMENT.len(), statement.len()).into_bytes();
-    message.extend_from_slice(statement);
+fn bundle_head(key: &Key) -> String {
     format!(
-        "{{\"mediaType\":\"{BUNDLE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},\"dsseEnvelope\":\
-         {{\"payload\":\"{}\",\"payloadType\":\"{STATEMENT}\",\"signatures\":[{{\"sig\":\"{}\"}}]}}}}",
+        "{{\"mediaType\":\"{BUNDLE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},",
         STANDARD.encode(Sha256::digest(&key.spki)),
-        STANDARD.encode(statement),
-        STANDARD.encode(key.sign(&message)),
+    )
+}
+
+pub(crate) fn message_bundle(key: &Key, digest: &str, signature: &[u8]) -> Vec<u8> {
+    format!(
+        "{}\"messageSignature\":{{\"messageDigest\":{{\"algorithm\":\"SHA2_256\",\"digest\":\"{}\"}},\"signature\":\"{}\"}}}}",
+        bundle_head(key),
+        STANDARD.encode(unhex(digest)),
+        STANDARD.encode(signature),
     )
     .into_bytes()
 }
 
-fn referrer(empty: &Json, bundle: &Json, subject: &Json) -> Vec<u8> {
+/// What is signed of a statement (DSSE's pre-authentication encoding).
+pub(crate) fn pae(statement: &[u8]) -> Vec<u8> {
+    let mut message = format!("DSSEv1 {} {STATEMENT} {} ", STATEMENT.len(), statement.len()).into_bytes();
+    message.extend_from_slice(statement);
+    message
+}
+
+fn referrer(empty: &Json, bundle: &Json, subject: &Json, kind: &str) -> Vec<u8> {
     format!(
         "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{{{},\"artifactType\":\"{BUNDLE}\"}},\"layers\":[{{{}}}],\
          \"annotations\":{{\"dev.sigstore.bundle.content\":\"dsse-envelope\",\
-         \"dev.sigstore.bundle.predicateType\":\"https://sigstore.dev/cosign/sign/v1\"}},\"subject\":{{{}}},\"artifactType\":\"{BUNDLE}\"}}",
+         \"dev.sigstore.bundle.predicateType\":{}}},\"subject\":{{{}}},\"artifactType\":\"{BUNDLE}\"}}",
         go_descriptor(empty),
         go_descriptor(bundle),
+        quoted(kind, true),
         go_descriptor(subject),
+    )
+    .into_bytes()
+}
+
+fn artifact(empty: &Json, bundle: &Json) -> Vec<u8> {
+    format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{{{},\"artifactType\":\"{BUNDLE}\"}},\"layers\":[{{{}}}],\
+         \"annotations\":{{\"dev.sigstore.bundle.content\":\"message-signature\"}},\"artifactType\":\"{BUNDLE}\"}}",
+        go_descriptor(empty),
+        go_descriptor(bundle),
+    )
+    .into_bytes()
+}
+
+fn att_manifest(config: &Json, layers: &[(Json, String)]) -> Vec<u8> {
+    let layer = |(layer, kind): &(Json, String)| {
+        format!(
+            "{{{},\"annotations\":{{\"dev.cosignproject.cosign/signature\":\"\",\"predicateType\":{}}}}}",
+            go_descriptor(layer),
+            quoted(kind, true)
+        )
+    };
+    let layers: Vec<String> = layers.iter().map(layer).collect();
+    format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{{{}}},\"layers\":[{}]}}",
+        go_descriptor(config),
+        layers.join(",")
     )
     .into_bytes()
 }
@@ -778,6 +1086,12 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of a digest.
+fn unhex(digest: &str) -> Vec<u8> {
+    let hex = digest.as_bytes()[7..].chunks(2);
+    hex.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// RFC 8785: names by their UTF-16 code units, no blanks.

@@ -13,7 +13,10 @@ use coldsign::request::{Asked, ImageSpec, Request};
 use coldsign::response::Response;
 
 use crate::forge::{Blobs, Forge, Image, Key, Member, Node, OCI_INDEX, OCI_MANIFEST, Part, Tar};
-use crate::plans::{CONFIG, MANIFEST, image, named, of, request, response};
+use crate::plans::{
+    CONFIG, MANIFEST, SPDX, attestation, file, hash, image, named, of, of_extras, of_files, payload, request,
+    request_of_attestation, request_of_file, response,
+};
 
 #[track_caller]
 fn refused(forge: &Forge, check: Check) {
@@ -176,6 +179,101 @@ fn the_response_would_be_too_large() {
     refused(&plan(126), Check::RequestSize);
     // The worst for readers that compare each with each.
     refused(&plan(9_999), Check::RequestSize);
+}
+
+#[test]
+fn a_predicate_is_too_large() {
+    const LIMIT: usize = (3 * 1024 - 8) * 1024;
+    let plan = |size: usize| {
+        let predicate = format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
+        of_extras(vec![attestation("registry.example/app:1", image("amd64"), SPDX, &predicate)])
+    };
+    accepted(&plan(LIMIT));
+    refused(&plan(LIMIT + 1), Check::PredicateSize);
+}
+
+#[test]
+fn a_payload_of_another_tool_is_too_large() {
+    const LIMIT: usize = 4 * 1024 * 1024;
+    let plan =
+        |size: usize| of_extras(vec![payload("registry.example/app:1", image("amd64"), &vec![b'x'; size])]);
+    accepted(&plan(LIMIT));
+    refused(&plan(LIMIT + 1), Check::BlobSize);
+}
+
+#[test]
+fn a_file_is_as_large_as_a_member() {
+    const LIMIT: usize = 64 * 1024 * 1024;
+    let plan = |size: usize| of_files(vec![file("disk.img", &vec![b'x'; size])]);
+    accepted(&plan(LIMIT));
+    refused(&plan(LIMIT + 1), Check::BlobSize);
+}
+
+#[test]
+fn the_response_would_be_too_large_with_other_kinds() {
+    // Attestations of one image are a layer for each of eight keys, as payloads are.
+    let top = || image("amd64");
+    let ascending = |extras: &mut Vec<crate::forge::Extra>| {
+        extras.sort_by_cached_key(|extra| match &extra.what {
+            crate::forge::What::Payload(bytes) | crate::forge::What::Attestation(_, bytes) => {
+                crate::forge::digest(bytes)
+            }
+        });
+    };
+    let attested = |count: usize, size: usize| {
+        let predicate = |number: usize| format!("{{\"n\":{number},\"x\":\"{}\"}}", "x".repeat(size));
+        let about = |number| attestation("registry.example/app:1", top(), SPDX, &predicate(number));
+        let mut extras: Vec<_> = (0..count).map(about).collect();
+        ascending(&mut extras);
+        of_extras(extras)
+    };
+    accepted(&attested(125, 0));
+    refused(&attested(126, 0), Check::RequestSize);
+    let beside = |count: usize| {
+        let bytes = |number: usize| number.to_string().into_bytes();
+        let mut extras: Vec<_> =
+            (0..count).map(|number| payload("registry.example/app:1", top(), &bytes(number))).collect();
+        ascending(&mut extras);
+        of_extras(extras)
+    };
+    accepted(&beside(125));
+    refused(&beside(126), Check::RequestSize);
+    // Each key repeats a statement twice, in base64: 70 MiB for a predicate of 3 MiB.
+    accepted(&attested(7, 3_000_000));
+    refused(&attested(8, 3_000_000), Check::RequestSize);
+}
+
+#[test]
+fn files_are_items() {
+    let plan = |count: usize| {
+        let name = |number: usize| format!("{number:05}");
+        let one = |number| hash(&name(number), name(number).as_bytes());
+        of_files((0..count).map(one).collect())
+    };
+    accepted(&plan(10_000));
+    refused(&plan(10_001), Check::DocumentItems);
+}
+
+#[test]
+fn what_holds_other_kinds_is_too_large() {
+    const LIMIT: usize = 4 * 1024 * 1024;
+    let key = [crate::plans::one()];
+    for (plan, part, check) in [
+        (request_of_attestation(), Part::AttManifest, Check::AttManifest),
+        (request_of_attestation(), Part::Bundle, Check::ReferrerManifest),
+        (request_of_file(), Part::Bundle, Check::ReferrerManifest),
+        (request_of_file(), Part::Referrer, Check::ReferrerManifest),
+    ] {
+        let sized = |size: usize| {
+            plan.clone().signed(&key).bend(part, 0, move |mut bytes| {
+                bytes.resize(size, b' ');
+                bytes
+            })
+        };
+        refused(&sized(LIMIT), check);
+        let over = if part == Part::AttManifest { check } else { Check::BlobSize };
+        refused(&sized(LIMIT + 1), over);
+    }
 }
 
 #[test]

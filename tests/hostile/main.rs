@@ -7,6 +7,7 @@
 mod accepted;
 mod cases;
 mod forge;
+mod kinds;
 mod large;
 mod plans;
 mod properties;
@@ -101,13 +102,14 @@ fn each_is_refused_by_its_check_and_its_neighbour_is_accepted() {
 }
 
 /// Checks whose hostile files are too large to keep: `large` makes them in memory.
-const LARGE: [Check; 6] = [
+const LARGE: [Check; 7] = [
     Check::FileSize,
     Check::ArchiveBlobs,
     Check::BlobSize,
     Check::JsonSize,
     Check::RequestSize,
     Check::ResponseKeys,
+    Check::PredicateSize,
 ];
 
 #[test]

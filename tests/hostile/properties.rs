@@ -7,16 +7,20 @@ use bytes::Bytes;
 use coldsign::check::Check;
 use coldsign::combine::combine;
 use coldsign::digest::Digest;
+use coldsign::format::attestation::PredicateType;
+use coldsign::format::document::Content;
 use coldsign::format::evidence::Descriptor;
 use coldsign::format::reference::{Destination, Identity};
-use coldsign::request::{Asked, ImageSpec, Request};
+use coldsign::request::{Asked, ImageSpec, Request, What as Asks};
 use coldsign::response::Response;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::json;
 
-use crate::forge::{Forge, Image, Node, OCI_INDEX, Part, canonical, digest};
-use crate::plans::{INDEX, image, index, one, request_of_index, two};
+use crate::forge::{Extra, Forge, Image, Node, OCI_INDEX, Part, Plain, What, canonical, digest};
+use crate::plans::{
+    INDEX, PROVENANCE, SPDX, attestation, file, hash, image, index, one, payload, request_of_index, two,
+};
 
 /// Tops to choose from; the last one leaves a platform unseen.
 fn tops() -> Vec<Node> {
@@ -76,6 +80,97 @@ fn carried(node: &Node, into: &mut BTreeMap<Digest, Vec<u8>>) {
         into.insert(Digest::of(bytes), bytes.clone());
     }
     node.children.iter().for_each(|child| carried(child, into));
+}
+
+/// Payloads of other tools and attestations, of the images to choose from, and what nobody is told of them.
+fn extras() -> impl Strategy<Value = Vec<Extra>> {
+    let one = (0..4_usize, 0..3_usize, select(vec!["a", "1"]), any::<bool>(), 0..3_usize, "[a-c]{0,1}");
+    prop::collection::vec(one, 0..6).prop_map(|plans| {
+        let tops = tops();
+        let extra =
+            |(top, repository, tag, by_digest, kind, text): (usize, usize, &str, bool, usize, String)| {
+                let repository = format!("registry.example/r{repository}/t{top}");
+                let top = tops[top].clone();
+                let destination = if by_digest {
+                    format!("{repository}@{}", top.digest())
+                } else {
+                    format!("{repository}:{tag}")
+                };
+                match [None, Some(PROVENANCE), Some(SPDX)][kind] {
+                    None => payload(&destination, top, text.as_bytes()),
+                    Some(kind) => attestation(&destination, top, kind, &format!("{{\"a\": \"{text}\"}}")),
+                }
+            };
+        plans.into_iter().map(extra).collect()
+    })
+}
+
+/// Files, carried or not; what is in them repeats.
+fn files() -> impl Strategy<Value = Vec<Plain>> {
+    let one = ("[a-c]{1}", "[a-c]{0,1}", any::<bool>());
+    let made = |(name, text, seen): (String, String, bool)| {
+        if seen { file(&name, text.as_bytes()) } else { hash(&name, text.as_bytes()) }
+    };
+    prop::collection::vec(one.prop_map(made), 0..5)
+}
+
+fn digest_of(file: &Plain) -> String {
+    file.content.as_ref().map_or_else(Clone::clone, |bytes| digest(bytes))
+}
+
+/// Extras and files in the order of the format, each once.
+fn in_place(extras: &[Extra], files: &[Plain]) -> (Vec<Extra>, Vec<Plain>) {
+    let key = |extra: &Extra| match &extra.what {
+        What::Payload(bytes) => (0, extra.destination.clone(), String::new(), digest(bytes)),
+        What::Attestation(kind, bytes) => (1, extra.destination.clone(), kind.clone(), digest(bytes)),
+    };
+    let mut extras = extras.to_vec();
+    extras.sort_by_cached_key(key);
+    extras.dedup_by_key(|extra| key(extra));
+    let mut files = files.to_vec();
+    files.sort_by_cached_key(|file| (digest_of(file), file.content.is_err(), file.name.clone()));
+    files.dedup_by_key(|file| digest_of(file));
+    files.sort_by_cached_key(|file| (file.name.clone(), digest_of(file)));
+    (extras, files)
+}
+
+fn mixed(images: &[Image], extras: &[Extra], files: &[Plain]) -> Forge {
+    let mut forge = Forge::new(sorted(images));
+    (forge.extras, forge.files) = in_place(extras, files);
+    forge
+}
+
+fn build_mixed(images: &[Image], extras: &[Extra], files: &[Plain]) -> Response {
+    let mut blobs = BTreeMap::new();
+    let tops = images.iter().map(|image| &image.top).chain(extras.iter().map(|extra| &extra.top));
+    tops.for_each(|top| carried(top, &mut blobs));
+    let mut put = |media_type: &str, bytes: &[u8]| {
+        blobs.insert(Digest::of(bytes), bytes.to_vec());
+        Descriptor::of(media_type, bytes)
+    };
+    let mut specs = specs(images);
+    specs.splice(
+        0..0,
+        extras.iter().map(|extra| ImageSpec {
+            destination: Destination::parse_exact(&extra.destination).unwrap(),
+            subject: Descriptor::of(&extra.top.media_type, &extra.top.bytes),
+            what: match &extra.what {
+                What::Payload(bytes) => Asks::CustomPayload { payload: put(crate::forge::PAYLOAD, bytes) },
+                What::Attestation(kind, bytes) => Asks::Attestation {
+                    predicate_type: PredicateType::parse(kind).unwrap(),
+                    predicate: put("application/json", bytes),
+                },
+            },
+        }),
+    );
+    let mut content = |file: &Plain| match &file.content {
+        Ok(bytes) => Content::Carried(put("application/octet-stream", bytes)),
+        Err(digest) => Content::Hash(Digest::parse(digest).unwrap()),
+    };
+    let files: Vec<(String, Content)> =
+        files.iter().map(|file| file.name.clone()).zip(files.iter().map(&mut content)).collect();
+    let asked = Asked { images: specs, files, note: None };
+    Response::unsigned(Request::build(asked, blobs).unwrap().request)
 }
 
 fn build(images: &[Image], note: Option<&str>) -> Response {
@@ -182,6 +277,33 @@ proptest! {
         prop_assert_eq!(response.signers().len(), keys);
         let read_back = response.read_back(&bytes);
         prop_assert!(read_back.is_ok_and(|again| again.render().to_bytes() == bytes));
+    }
+
+    /// The same of requests of every kind, files by name and digest: the order changes no byte, nor does anything that
+    /// stands twice; what is written is read, and written again the same; signatures of two keys are united in any order.
+    #[test]
+    fn every_kind_in_any_order(images in images(), extras in extras(), files in files(), turn in 0..6_usize) {
+        let forge = mixed(&images, &extras, &files);
+        let bytes = written(&forge);
+        prop_assert!(build_mixed(&images, &extras, &files).render().to_bytes() == bytes);
+        let (mut more, mut files_again, mut turned) = (extras.clone(), files.clone(), images.clone());
+        more.extend(extras.iter().take(turn).cloned());
+        more.reverse();
+        files_again.extend(files.iter().take(turn).cloned());
+        files_again.reverse();
+        turned.rotate_left(turn % images.len());
+        prop_assert!(build_mixed(&turned, &more, &files_again).render().to_bytes() == bytes);
+        let by = |keys: &[crate::forge::Key]| written(&forge.clone().signed(keys));
+        let read = |bytes: &Bytes| {
+            let read = Response::read(bytes);
+            read.map_err(|error| TestCaseError::fail(format!("{error:?}")))
+        };
+        let (first, second, both) = (by(&[one()]), by(&[two()]), by(&[one(), two()]));
+        prop_assert!(read(&both)?.render().to_bytes() == both);
+        prop_assert!(read(&both)?.read_back(&both).is_ok_and(|again| again.render().to_bytes() == both));
+        prop_assert!(combine(read(&first)?, [read(&second)?]).unwrap().render().to_bytes() == both);
+        prop_assert!(combine(read(&second)?, [read(&first)?, read(&bytes)?]).unwrap().render().to_bytes() == both);
+        prop_assert!(combine(read(&both)?, [read(&first)?, read(&both)?]).unwrap().render().to_bytes() == both);
     }
 
     /// Combining is commutative, associative and idempotent, and nothing is lost or added.

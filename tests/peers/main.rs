@@ -5,7 +5,8 @@
 //! the two programs write, `documented` every setting that `docs/verifiers.md` shows. `registries` makes the whole trip
 //! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `annotations` what
 //! each makes of `-a`. `elsewhere` is what other tools sign and what they take of ours, `carried` what is copied, saved
-//! and loaded, `attest` attestations and signatures of files, `keys` the types of keys.
+//! and loaded, `attest` attestations and signatures of files, `keys` the types of keys. `flows` has the whole ceremony for
+//! everything that can be asked for, `from_cosign` every command of `docs/from-cosign.md`.
 
 mod access;
 mod annotations;
@@ -13,7 +14,9 @@ mod attest;
 mod carried;
 mod documented;
 mod elsewhere;
+mod flows;
 mod format;
+mod from_cosign;
 mod keys;
 mod neighbours;
 mod registries;

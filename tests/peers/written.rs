@@ -154,11 +154,17 @@ pub(crate) fn key(sandbox: &Sandbox, name: &str) {
 
 /// The same, of another type.
 pub(crate) fn key_of_type(sandbox: &Sandbox, name: &str, kind: &str) {
+    key_for(sandbox, name, kind, "image");
+}
+
+/// The same, for another use.
+pub(crate) fn key_for(sandbox: &Sandbox, name: &str, kind: &str, usage: &str) {
     if !sandbox.path("home").exists() {
         sandbox.write("pass", "a passphrase for the test\n");
         sandbox.signer().args(["init", "--home", "home"]).expect(0);
     }
-    sandbox.signer().args(["key", "generate", name, "--type", kind]).args(UNLOCK).expect(0);
+    let generate = ["key", "generate", name, "--type", kind, "--use", usage];
+    sandbox.signer().args(generate).args(UNLOCK).expect(0);
     let public = sandbox.signer().args(["key", "public", name]).args(UNLOCK).expect(0);
     sandbox.write(format!("{name}.pub"), public.stdout_bytes());
 }

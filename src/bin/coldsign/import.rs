@@ -16,7 +16,7 @@ use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
-use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Status, Tag};
+use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Sought, Status, Tag};
 use coldsign::transfer::store::Destinations;
 
 use report::Report;
@@ -369,6 +369,10 @@ struct Looked {
 
 impl Looked {
     fn take(&mut self, row: &Row) {
+        // `cosign verify` has nothing to say of attestations and of what other tools signed.
+        if row.sought == Sought::Beside {
+            return;
+        }
         if row.hidden {
             self.hidden += 1;
             return;

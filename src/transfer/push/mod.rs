@@ -29,7 +29,7 @@ use crate::verify::{Claims, Demand, Form, Purpose, Valid, Verifier};
 
 use outcome::Shown;
 pub(super) use outcome::check_sig_crashes_cosign;
-pub use outcome::{Failures, Moved, Outcome, Row, Status, Tag};
+pub use outcome::{Failures, Moved, Outcome, Row, Sought, Status, Tag};
 
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -465,6 +465,7 @@ impl<'a> Run<'a> {
                 Err(_) => {}
             }
         }
+        let is_signed = verdicts.iter().any(|verdict| verdict.form == Form::Sig);
         for verdict in verdicts.drain(..) {
             let is_bundle = usize::from(verdict.form == Form::Bundle);
             let is_unread = verdict.unread().is_some();
@@ -486,12 +487,15 @@ impl<'a> Run<'a> {
         if let Some(at) = unread.iter().position(needed) {
             return Err(unread.swap_remove(at).1);
         }
+        // A `.sig` of ours that others' bundles hide, or anybody's that ours do, which are attestations.
+        let hides =
+            wanted.iter().any(|(form, ..)| *form == Form::Sig) || is_signed && bundles == good_attestations;
         Ok(Seen {
             wanted: wanted.len(),
             missing: missing.into_iter().map(|(_, key, _)| *key).collect(),
             foreign_bundles: bundles - good - good_attestations,
             bundled: bundles > 0,
-            hidden: bundles > 0 && good == 0,
+            hidden: bundles > 0 && good == 0 && hides,
             note: unread
                 .iter()
                 .find(|(form, _)| *form == Form::Bundle)

@@ -39,8 +39,10 @@ pub struct Row {
     pub foreign: usize,
     /// Whether a bundle of anybody's stands beside it: then stock cosign looks at bundles.
     pub bundled: bool,
-    /// Whether a bundle of somebody else's keeps stock cosign from looking at our `.sig` (BUNDLE-HIDES-SIG).
+    /// Whether a bundle that is no signature of it keeps stock cosign from looking at its `.sig` (BUNDLE-HIDES-SIG).
     pub hidden: bool,
+    /// What was asked for.
+    pub sought: Sought,
     /// What the tag that was signed for names.
     pub tag: Tag,
     /// Layers on which cosign 2 panics, by `repository@digest`.
@@ -49,6 +51,15 @@ pub struct Row {
     pub notes: Vec<String>,
     /// What went wrong, if anything did, first: the check, and all of it in one line.
     pub error: Option<(Check, String)>,
+}
+
+/// What was asked for of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Its signature, and perhaps more.
+    Image,
+    /// Attestations of it, or payloads of other tools, alone.
+    Beside,
 }
 
 /// What was done for an image.
@@ -164,7 +175,11 @@ impl Row {
             self.crashing.iter().filter_map(|(place, layers)| check_sig_crashes_cosign(place, layers).err()),
         );
         if self.hidden {
-            warnings.push(Error::new(Check::BundleHidesSig, &self.image).hint("--attach both"));
+            let hint = match self.sought {
+                Sought::Image => "--attach both",
+                Sought::Beside => "import the image's own signatures with --attach both",
+            };
+            warnings.push(Error::new(Check::BundleHidesSig, &self.image).hint(hint));
         }
         warnings
     }
@@ -317,6 +332,7 @@ impl Outcome<'_> {
             foreign: 0,
             bundled: false,
             hidden: false,
+            sought: Sought::Beside,
             tag: self.tags.get(number).cloned().unwrap_or_default(),
             crashing: Vec::new(),
             notes: Vec::new(),
@@ -341,6 +357,10 @@ impl Outcome<'_> {
             row.beside |= group.done.foreign_layers > 0;
             row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
             row.hidden |= group.done.hidden;
+            let payloads = self.plan.request().groups().get(place).map_or(&[][..], |group| &group.payloads);
+            if payloads.iter().any(|unit| !unit.custom) {
+                row.sought = Sought::Image;
+            }
             row.bundled |= group.done.bundled && self.map.group_of.get(image.first) == Some(&place);
             let group_name = || self.plan.request().groups().get(place).map(name).unwrap_or_default();
             if group.crashing.count > 0 {
