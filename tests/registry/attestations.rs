@@ -228,7 +228,9 @@ fn one_defect_each() {
     // Without claims an .att may be about anything; a bundle may not, as for cosign.
     let one = Attested::new();
     one.att(&[enveloped(&release(), &elsewhere)]);
-    one.verify(&["--check-claims=false"]).expect(0).says("Warning: the following claims have not been verified:");
+    one.verify(&["--check-claims=false"])
+        .expect(0)
+        .says("Warning: the following claims have not been verified:");
     let one = Attested::new();
     one.referrer(&bundled(&release(), &elsewhere));
     one.refused(&["--check-claims=false"], "BUNDLE-SUBJECT");
