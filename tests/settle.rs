@@ -541,7 +541,7 @@ fn layers_that_crash_cosign_are_named() {
         let named = [("1", b"one".as_slice()), ("3", b"three")]
             .map(|(number, payload)| format!("layer {number}, payload {}", Digest::of(payload)));
         assert_eq!(warning.details().collect::<Vec<_>>(), named);
-        assert_eq!((row.foreign, row.beside), (3, true));
+        assert_eq!((row.foreign, row.foreign_layers > 0), (3, true));
     }
 }
 

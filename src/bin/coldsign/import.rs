@@ -216,7 +216,7 @@ fn say_row(row: &Row, console: &mut dyn Console) -> Result<()> {
     if !stood.is_empty() {
         let _ = write!(what, "; {stood} unchanged");
     }
-    if row.beside {
+    if row.foreign_layers > 0 {
         what.push_str(", beside another key's");
     }
     let line = format!("{:<10} {:<42} {what}", row.status.name(), shown(&row.image));
@@ -238,7 +238,7 @@ fn say_warnings(outcome: &Outcome<'_>, console: &mut dyn Console) -> Result<()> 
             }
         }
     }
-    let overlooked = outcome.rows().filter(|row| row.overlooked).count();
+    let overlooked = outcome.rows().filter(Row::overlooks_others).count();
     if overlooked > 0 {
         let images = counted(overlooked, "image has", "images have");
         console.say(&format!(

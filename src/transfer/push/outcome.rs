@@ -33,11 +33,8 @@ pub struct Row {
     pub new_atts: usize,
     /// How many of the bundles were put, or would be.
     pub new_bundles: usize,
-    /// Whether other layers stand beside ours.
-    pub beside: bool,
-    /// Whether only `.sig` holds what others signed, and a bundle of ours stands beside it: stock cosign looks at bundles
-    /// alone where there are any.
-    pub overlooked: bool,
+    /// How many layers that are not ours stand beside ours.
+    pub foreign_layers: usize,
     /// How many layers and bundles stand beside ours; of bundles, as far as the image was read back.
     pub foreign: usize,
     /// Whether a bundle of anybody's stands beside it: then stock cosign looks at bundles.
@@ -157,6 +154,13 @@ impl Tag {
 }
 
 impl Row {
+    /// Whether what others signed stands in `.sig` alone, and a bundle of ours beside it: stock cosign looks at bundles
+    /// alone where there are any.
+    #[must_use]
+    pub fn overlooks_others(&self) -> bool {
+        self.foreign_layers > 0 && self.foreign == self.foreign_layers && self.bundles > 0
+    }
+
     /// What a person should know and what stops nothing: TAG-MOVED, SIG-CRASHES-COSIGN, BUNDLE-HIDES-SIG.
     #[must_use]
     pub fn warnings(&self) -> Vec<Error> {
@@ -331,10 +335,9 @@ impl Outcome<'_> {
             new_sigs: 0,
             new_atts: 0,
             new_bundles: 0,
-            beside: false,
+            foreign_layers: 0,
             foreign: 0,
             bundled: false,
-            overlooked: false,
             hidden: false,
             sought: Sought::Beside,
             tag: self.tags.get(number).cloned().unwrap_or_default(),
@@ -358,9 +361,7 @@ impl Outcome<'_> {
                     row.new_bundles += group.done.new_bundles;
                 }
             }
-            row.beside |= group.done.foreign_layers > 0;
-            row.overlooked |=
-                group.done.foreign_layers > 0 && group.done.foreign_bundles == 0 && group.done.bundles > 0;
+            row.foreign_layers += group.done.foreign_layers;
             row.foreign += group.done.foreign_layers + group.done.foreign_bundles;
             row.hidden |= group.done.hidden;
             let payloads = self.plan.request().groups().get(place).map_or(&[][..], |group| &group.payloads);
