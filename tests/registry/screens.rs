@@ -132,6 +132,23 @@ fn layers_of_the_same_response_are_no_strangers() {
     outcome.stderr_line(&format!("pushed     {:<42} 1 .sig, beside another key's", trip.name(1)));
 }
 
+/// Stock cosign looks at bundles alone where there are any: a bundle of ours takes others' `.sig` out of its sight.
+#[test]
+fn signatures_that_stock_cosign_overlooks_are_counted() {
+    let trip = Trip::with(Manners::default(), 1);
+    trip.sign(&second(), "second.tar");
+    let note = "note: 1 image has signatures by other keys in .sig alone: stock cosign looks only at";
+    let import = |response: &str, key: &str, attach: &str| {
+        trip.station.coldsign().args(["import", response, "--key", key, "--attach", attach]).expect(0)
+    };
+    import("second.tar", "second.pub", "sig").never("note: ");
+    import("response.tar", "release.pub", "sig").never("note: ");
+    import("response.tar", "release.pub", "both").stderr_line(note);
+    // With a bundle each nothing is overlooked.
+    import("second.tar", "second.pub", "both").never("note: ");
+    import("response.tar", "release.pub", "both").never("note: ");
+}
+
 #[test]
 fn a_trial_asks_for_no_rights_and_leaves_nothing_in_part() {
     let trip = Trip::with(Manners::default(), 2);
