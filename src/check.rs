@@ -371,8 +371,8 @@ checks! {
             "The name that a copy gets is free or names it already, and another SBOM is not replaced, unless --force.";
         DestinationName "DESTINATION-NAME" Usage "name that signatures or referrers are found by",
             "No image is named `sha256-<hex>`, alone or with .sig, .att or .sbom.";
-        CleanKind "CLEAN-KIND" NotAllowed "not deleted: no signature, attestation, SBOM or bundle",
-            "A manifest is deleted only if its own types say what it is, whatever tag it has.";
+        CleanKind "CLEAN-KIND" NotAllowed "not deleted: no signature, attestation, SBOM or bundle of this image",
+            "A manifest is deleted only if its own types say what it is, whatever tag it has, a referrer only if its own subject is the image.";
         CleanTags "CLEAN-TAGS" NotAllowed "not deleted: another tag names it as well",
             "Where a registry deletes by digest alone, nothing is deleted that another tag names.";
         CleanLeft "CLEAN-LEFT" Partial "what was deleted is still there",
