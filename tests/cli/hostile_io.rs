@@ -185,6 +185,8 @@ fn a_full_disk() {
     let Some(run) = mounted(&station, &script) else { return };
     let outcome = run.expect(0);
     let lines: Vec<&str> = outcome.stdout_text().lines().collect();
+    // 51 where workers put part of it before the disk was full, which is a race; nothing names it in either case.
+    let import = if lines.get(4) == Some(&"code 51") { "code 51" } else { "code 1" };
     assert_eq!(
         lines,
         [
@@ -192,7 +194,7 @@ fn a_full_disk() {
             "code 1",
             "code 1",
             "ballast",
-            "code 1",
+            import,
             "same index",
             "blobs",
             "index.json",
