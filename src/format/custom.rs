@@ -96,6 +96,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     #[test]
     fn what_other_tools_would_take_for_a_signature() {
@@ -119,7 +120,8 @@ mod tests {
             assert_eq!(error.check(), Check::CustomPayload, "{}", String::from_utf8_lossy(bytes));
         }
         let deep = format!("{{\"a\":{}{},\"critical\":1}}", "[".repeat(20_000), "]".repeat(20_000));
-        assert!(check_custom_payload(deep.as_bytes()).is_err());
+        let error = check_custom_payload(deep.as_bytes()).unwrap_err();
+        assert_eq!((error.check(), error.check().exit()), (Check::CustomPayload, Exit::NotAllowed));
     }
 
     #[test]
