@@ -13,15 +13,6 @@ use crate::support::{Outcome, fixture};
 
 const HOSTILE: &str = "oci:a]]>&amp;<b>\"'\u{1b}\u{202e}[[ATTACHMENT|x]](http://evil){0}/x:1";
 
-/// `layout` is signed by `release` in both forms, with `env=prod`; `single` by nobody.
-fn signed() -> Station {
-    let station = Station::new();
-    station.export("request.tar", &["oci:layout", "--as", "registry.example/team/app:1.4", "-a", "env=prod"]);
-    station.sign("request.tar", &["--key", "release"], "response.tar");
-    station.importing(&["response.tar", "--key", "release.pub", "--attach", "both"]).expect(0);
-    station
-}
-
 #[track_caller]
 fn verify(station: &Station, arguments: &[&str], code: i32) -> Outcome {
     station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
@@ -53,7 +44,7 @@ fn id(station: &Station, key: &str) -> String {
 
 #[test]
 fn json_exactly() {
-    let station = signed();
+    let station = Station::signed();
     station.write("images.txt", "oci:layout:v1\n\noci:single:v1\noci:layout:v9\n");
     verify(&station, &["--from", "images.txt", "--report", "json:a.json"], 10);
     let id = id(&station, "release.pub");
@@ -125,7 +116,7 @@ fn json_exactly() {
 /// Absent, unchecked, verified, invalid: by key and form, with why.
 #[test]
 fn words_of_a_row() {
-    let station = signed();
+    let station = Station::signed();
     let rows = |arguments: &[&str], code: i32| -> BTreeMap<String, String> {
         let run = [arguments, &["--report", "json:w.json"]].concat();
         station.coldsign().arg("verify").args(&run).expect(code);
@@ -215,7 +206,7 @@ fn words_of_a_row() {
 /// A log entry that is not checked is not absent; one that is broken voids its signature.
 #[test]
 fn words_of_a_log() {
-    let station = signed();
+    let station = Station::signed();
     let manifest = |layout: &str, log: &str| {
         let tag = format!("{}.sig", INDEX.replace(':', "-"));
         let mut index: Value = serde_json::from_slice(&station.read(format!("{layout}/index.json"))).unwrap();
@@ -255,7 +246,7 @@ fn words_of_a_log() {
 /// What a CI system reads: well-formed whatever the names are, one test case for each image and digest.
 #[test]
 fn junit() {
-    let station = signed();
+    let station = Station::signed();
     list(&station);
     verify(&station, &["--from", "images.txt", "--report", "junit:v.xml"], 10);
     let xml = String::from_utf8(station.read("v.xml")).unwrap();
@@ -324,7 +315,7 @@ fn junit() {
 /// Against the schema of SARIF 2.1.0, and what GitHub's code scanning wants besides: a place in a file for each result.
 #[test]
 fn sarif() {
-    let station = signed();
+    let station = Station::signed();
     list(&station);
     verify(&station, &["--from", "images.txt", "--report", "sarif:v.sarif"], 10);
     let report = read(&station, "v.sarif");
@@ -409,7 +400,7 @@ fn check_sarif(report: &Value) -> Result<(), String> {
 /// What shards write together is what one run writes, however many they are.
 #[test]
 fn shards_make_one_whole() {
-    let station = signed();
+    let station = Station::signed();
     list(&station);
     let reports = |name: &str| ["json", "junit", "sarif"].map(|kind| format!("{kind}:{name}.{kind}"));
     let whole = reports("whole");
@@ -466,7 +457,7 @@ fn shards_make_one_whole() {
 
 #[test]
 fn shards_of_requests_and_of_images_by_name() {
-    let station = signed();
+    let station = Station::signed();
     // A request and a response to it are one list; where their images are is part of it.
     let from = |file: &str, place: &str, shard: &str, report: &str| {
         let report = format!("json:{report}");
@@ -510,7 +501,7 @@ fn shards_of_requests_and_of_images_by_name() {
 /// What does not belong together is refused, by the check that says why; nothing is written then.
 #[test]
 fn merge_refuses() {
-    let station = signed();
+    let station = Station::signed();
     list(&station);
     station.write("other.txt", "oci:layout:v1\noci:layout\n");
     let part = |name: &str, arguments: &[&str]| {

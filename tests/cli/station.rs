@@ -64,6 +64,18 @@ impl Station {
         station
     }
 
+    /// `layout` is signed by `release` in both forms, with `env=prod`; `single` by nobody.
+    pub(crate) fn signed() -> Self {
+        let station = Self::new();
+        station.export(
+            "request.tar",
+            &["oci:layout", "--as", "registry.example/team/app:1.4", "-a", "env=prod"],
+        );
+        station.sign("request.tar", &["--key", "release"], "response.tar");
+        station.importing(&["response.tar", "--key", "release.pub", "--attach", "both"]).expect(0);
+        station
+    }
+
     /// With `request.tar`, and `response.tar` signed by `release` in both forms.
     pub(crate) fn with_response() -> Self {
         let station = Self::with_request();

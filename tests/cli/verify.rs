@@ -6,14 +6,6 @@ use crate::junit::elements;
 use crate::station::{INDEX, SINGLE, Station};
 use crate::support::{Outcome, Sandbox};
 
-fn signed() -> Station {
-    let station = Station::new();
-    station.export("request.tar", &["oci:layout", "--as", "registry.example/team/app:1.4", "-a", "env=prod"]);
-    station.sign("request.tar", &["--key", "release"], "response.tar");
-    station.importing(&["response.tar", "--key", "release.pub", "--attach", "both"]).expect(0);
-    station
-}
-
 #[track_caller]
 fn verify(station: &Station, arguments: &[&str], code: i32) -> Outcome {
     station.unchanged(station.coldsign().arg("verify").args(arguments), code)
@@ -21,7 +13,7 @@ fn verify(station: &Station, arguments: &[&str], code: i32) -> Outcome {
 
 #[test]
 fn names_digests_and_every_image() {
-    let station = signed();
+    let station = Station::signed();
     let by_digest = format!("oci:layout@{INDEX}");
     let name = format!("oci:layout:{INDEX}");
     for image in ["oci:layout", "oci:layout:v1", &by_digest, &name] {
@@ -42,7 +34,7 @@ fn names_digests_and_every_image() {
 
 #[test]
 fn the_auditor_needs_the_response_alone() {
-    let station = signed();
+    let station = Station::signed();
     let audit = verify(&station, &["--key", "release.pub", "oci-archive:response.tar"], 0);
     audit.stdout("ok    registry.example/team/app:1.4 [..] 4 digests, .sig, bundle, log absent\n1 image, 4 digests: 4 ok\n");
     audit.stderr("");
@@ -66,7 +58,7 @@ fn the_auditor_needs_the_response_alone() {
 
 #[test]
 fn lists() {
-    let station = signed();
+    let station = Station::signed();
     station.write("images.txt", "oci:layout:v1\noci:single:v1 # not signed\noci:layout:v9\noci:layout\n");
     let outcome = verify(&station, &["--key", "release.pub", "--from", "images.txt"], 10);
     let rows: Vec<&str> =
@@ -103,7 +95,7 @@ fn lists() {
 
 #[test]
 fn what_an_index_names_as_well() {
-    let station = signed();
+    let station = Station::signed();
     let key = ["--key", "release.pub"];
     for image in ["oci:layout", "oci:layout:v1", &format!("oci:layout@{INDEX}")] {
         let all = verify(&station, &[&key[..], &["--recursive", image]].concat(), 0);
@@ -218,7 +210,7 @@ fn rows_fit_the_screen() {
 
 #[test]
 fn flags_that_are_typed_for_cosign() {
-    let station = signed();
+    let station = Station::signed();
     let key = ["--key", "release.pub", "oci:layout"];
     for given in [
         &["--insecure-ignore-tlog"][..],
@@ -249,7 +241,7 @@ fn flags_that_are_typed_for_cosign() {
 
 #[test]
 fn report_files_are_written_whole_and_over_reports_alone() {
-    let station = signed();
+    let station = Station::signed();
     station.write("there.xml", "mine").write("old.xml", "<testsuites/>");
     let again = ["verify", "--key", "release.pub", "oci:layout", "--report", "junit:old.xml"];
     station.coldsign().args(again).expect(0);
@@ -279,7 +271,7 @@ fn report_files_are_written_whole_and_over_reports_alone() {
 /// The exit codes of cosign, each with its first line.
 #[test]
 fn exit_codes() {
-    let station = signed();
+    let station = Station::signed();
     let key = ["--key", "release.pub"];
     for (arguments, code, line) in [
         (
@@ -343,7 +335,7 @@ fn layouts_of_others() {
 /// The reader of stdout went away: that is no failure, whatever is written.
 #[test]
 fn closed_stdout() {
-    let station = signed();
+    let station = Station::signed();
     let path = format!(
         "{}:{}",
         std::path::Path::new(env!("CARGO_BIN_EXE_coldsign")).parent().unwrap().display(),
