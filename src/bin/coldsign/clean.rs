@@ -21,7 +21,7 @@ use crate::station::{self, Station};
 /// The exit code is that of the first thing that did not go, after all others went.
 pub(crate) fn run(args: &Clean, console: &mut dyn Console) -> Result<Exit> {
     let source = Source::parse(&args.image, Path::new(""))?;
-    let signatures = station::signature_repository(args.signature_repository.as_ref())?;
+    let signatures = station::signature_repository(args.beside.signature_repository.as_ref())?;
     let elsewhere = signatures.as_ref().map(ToString::to_string).filter(|_| source.reference().is_some());
     if !args.force && !console.is_terminal() {
         return Err(Error::new(Check::Usage, "no terminal to ask at")

@@ -23,7 +23,7 @@ use crate::station::{self, Station};
 
 /// Prints every signature.
 pub(crate) fn signature(args: &DownloadSignature, console: &mut dyn Console) -> Result<Exit> {
-    let asked = Asked::open(&args.image, args.signature_repository.as_ref(), &args.network)?;
+    let asked = Asked::open(&args.image, args.beside.signature_repository.as_ref(), &args.network)?;
     let place = asked.place()?;
     let mut printed = Printed::default();
     download::signatures(&*place, &asked.digest, |found| match found {
@@ -41,7 +41,7 @@ pub(crate) fn signature(args: &DownloadSignature, console: &mut dyn Console) -> 
 
 /// Prints every attestation, or those of one type.
 pub(crate) fn attestation(args: &DownloadAttestation, console: &mut dyn Console) -> Result<Exit> {
-    let asked = Asked::open(&args.image, args.signature_repository.as_ref(), &args.network)?;
+    let asked = Asked::open(&args.image, args.beside.signature_repository.as_ref(), &args.network)?;
     let place = asked.place()?;
     let mut printed = Printed::default();
     download::attestations(&*place, &asked.digest, args.predicate_type.as_ref(), |found| match found {

@@ -29,7 +29,7 @@ pub(crate) fn by_digest(location: &Location, digest: &Digest) -> String {
 /// Prints a name that other tools take.
 pub(crate) fn triangulate(args: &Triangulate, console: &mut dyn Console) -> Result<()> {
     let source = Source::parse(&args.image, Path::new(""))?;
-    let signatures = station::signature_repository(args.signature_repository.as_ref())?;
+    let signatures = station::signature_repository(args.beside.signature_repository.as_ref())?;
     let station = Station::open(&args.network, None)?;
     let digest = digest(&source, station.registries())?;
     let place = match source.location() {

@@ -19,7 +19,7 @@ use crate::station::{self, Station};
 /// Prints it on stdout. The exit code is that of the first thing that could not be read.
 pub(crate) fn run(args: &Tree, console: &mut dyn Console) -> Result<Exit> {
     let source = Source::parse(&args.image, Path::new(""))?;
-    let signatures = station::signature_repository(args.signature_repository.as_ref())?;
+    let signatures = station::signature_repository(args.beside.signature_repository.as_ref())?;
     let elsewhere = signatures.as_ref().map(ToString::to_string);
     let station = Station::open(&args.network, signatures)?;
     let place = station.registries().open(source.location())?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use coldsign::format::reference::{Identity, Reference};
 
-use super::{AttachAttestation, DownloadAttestation, Network, parser};
+use super::{AttachAttestation, Beside, DownloadAttestation, Network, parser};
 
 /// Print the payload that another tool signs
 #[derive(Args, Debug)]
@@ -131,11 +131,8 @@ pub(crate) struct Triangulate {
     /// What is looked for
     #[arg(long = "type", default_value = "signature")]
     pub(crate) kind: Kind,
-    #[arg(
-        help = "Where it is, if not beside its image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     #[command(flatten)]
     pub(crate) network: Network,
 }
@@ -174,11 +171,8 @@ pub(crate) struct DownloadSignature {
     /// oci-archive:FILE[:REF]
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
-    #[arg(
-        help = "Where signatures are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     #[command(flatten)]
     pub(crate) network: Network,
 }

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::Reference;
 
-use super::{Network, at_least_one, parser, predicate_type};
+use super::{Beside, Network, at_least_one, parser, predicate_type};
 
 /// Verify attestations, as cosign does
 #[derive(Args, Debug)]
@@ -47,11 +47,8 @@ pub(crate) struct VerifyAttestation {
     /// Verify what an index names as well, each by its own digest
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    #[arg(
-        help = "Where attestations are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     /// As cosign calls it: no log is asked for anyway
     #[arg(
         long, hide = true, value_name = "BOOL", default_value = "true", default_missing_value = "true",
@@ -159,11 +156,8 @@ pub(crate) struct DownloadAttestation {
     /// Only those of this type: a name or a URI, as for verify-attestation
     #[arg(long, visible_alias = "type", value_name = "TYPE", value_parser = predicate_type)]
     pub(crate) predicate_type: Option<PredicateType>,
-    #[arg(
-        help = "Where they are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     #[command(flatten)]
     pub(crate) network: Network,
 }

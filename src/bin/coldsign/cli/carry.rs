@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use coldsign::format::reference::Reference;
 
-use super::{Format, Network, parser};
+use super::{Beside, Format, Network, parser};
 
 /// Show what stands beside an image: signatures and the like
 #[derive(Args, Debug)]
@@ -20,11 +20,8 @@ pub(crate) struct Tree {
     /// Only the image itself, not what an index names
     #[arg(long)]
     pub(crate) no_recursive: bool,
-    #[arg(
-        help = "Where signatures are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     /// How it is printed
     #[arg(short, long, default_value = "text")]
     pub(crate) output: Format,
@@ -89,11 +86,8 @@ pub(crate) struct Clean {
     /// Ask nobody
     #[arg(short, long)]
     pub(crate) force: bool,
-    #[arg(
-        help = "Where signatures are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     #[command(flatten)]
     pub(crate) network: Network,
 }

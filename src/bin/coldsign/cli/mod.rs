@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use coldsign::format::attestation::PredicateType;
+use coldsign::format::reference::Reference;
 
 pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
@@ -73,6 +74,16 @@ pub(crate) enum Command {
     /// Make the trusted root that stock cosign asks for
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
+}
+
+/// Where to look for what cosign keeps beside an image
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Beside {
+    #[arg(
+        help = "Where signatures and attestations are, if not beside their image; also COSIGN_REPOSITORY",
+        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
+    )]
+    pub(crate) signature_repository: Option<Reference>,
 }
 
 /// How registries are reached

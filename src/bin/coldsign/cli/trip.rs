@@ -8,7 +8,7 @@ use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Network, at_least_one, parser, predicate_type};
+use super::{Beside, Network, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -185,11 +185,8 @@ pub(crate) struct Verify {
     /// Verify what an index names as well, each by its own digest
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    #[arg(
-        help = "Where signatures are, if not beside their image; also COSIGN_REPOSITORY",
-        long, value_name = "REPOSITORY", value_parser = parser(Reference::parse)
-    )]
-    pub(crate) signature_repository: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     /// Write what became of each digest to json:FILE, junit:FILE or sarif:FILE
     #[arg(long = "report", value_name = "KIND:FILE")]
     pub(crate) reports: Vec<String>,

@@ -33,7 +33,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         claims: asked.check_claims,
         threshold: asked.threshold,
     };
-    let elsewhere = Elsewhere::of(asked.signature_repository.as_ref())?;
+    let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
     let registries = station.registries();
     let mut images = Images::of_sources(&asked.images, registries)?;

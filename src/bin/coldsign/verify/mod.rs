@@ -29,7 +29,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     check_no_log(asked.insecure_ignore_tlog)?;
     let keys = files::read_keys(&asked.keys)?;
     let demand = demand(asked, &keys)?;
-    let elsewhere = Elsewhere::of(asked.signature_repository.as_ref())?;
+    let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
     let registries = station.registries();
     let mut images = match &asked.from {
