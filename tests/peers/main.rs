@@ -18,9 +18,11 @@ mod flows;
 mod format;
 mod from_cosign;
 mod keys;
+mod logs;
 mod neighbours;
 mod registries;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
+mod wire;
 mod written;
