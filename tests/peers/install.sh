@@ -207,7 +207,7 @@ for name in $wanted; do
     cosign2 | cosign3 | oras | crane | olareg | rekor-server | rekor-server-posix | timestamp-server)
       "$home/bin/$name" version > /dev/null 2>&1 || fail "$name does not start" ;;
     trillian-mem | sigstore-verify)
-      [ -x "$home/bin/$name" ] || continue
+      [ -x "$home/bin/$name" ] || [ "$name" = trillian-mem ] || continue # left out
       "$home/bin/$name" --help > /dev/null 2>&1 || fail "$name does not start" ;;
     *) fail "no such peer: $name" ;;
   esac

@@ -4,6 +4,7 @@
 //! where a test asks what coldsign makes of them.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -161,6 +162,8 @@ impl Logs {
                 let path = find(name).unwrap_or_else(|| panic!("{name} is absent"));
                 shell.env(variable(name), path);
             }
+            // Not in our group: what ends us all at once, as Ctrl-C does, must leave somebody to tidy up.
+            shell.process_group(0);
             shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
             let shell = shell.spawn().expect("sh starts");
             let logs = Self { folder, ports, shell };
@@ -380,7 +383,6 @@ fn script(ports: Ports) -> String {
     let Ports { trillian, v1, tsa, .. } = ports;
     format!(
         r#"
-trap '' INT TERM HUP
 exec 3<&0 < /dev/null
 {ed25519}
 {p256}
