@@ -61,7 +61,7 @@ impl Log {
 /// Where a signature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A layer of `sha256-....sig`. cosign logs it in Rekor v1 only.
+    /// A layer of `sha256-....sig`, or of `.att`. cosign logs it in Rekor v1 only.
     Sig,
     /// A bundle that refers to the image.
     Bundle,
@@ -226,14 +226,27 @@ impl Logs {
         cosign: &str,
         how: How,
     ) -> String {
-        let name = format!("{}/{}-{cosign}", registry.address(), how.name());
-        push(sandbox, "single", &name);
-        let image = format!("{name}@sha256:{SINGLE}");
+        let image = pushed(sandbox, registry, &format!("{}-{cosign}", how.name()));
         self.sign(sandbox, cosign, "sign", how).arg(&image).expect(0);
         image
     }
 
-    /// `cosign sign` or `sign-blob` up to what is signed.
+    /// The same with an attestation of the type `custom`, in `HOST/att-WAY-COSIGN`: what `predicate.json` of the sandbox
+    /// holds.
+    pub(crate) fn image_attested_by(
+        &self,
+        sandbox: &Sandbox,
+        registry: &Registry,
+        cosign: &str,
+        how: How,
+    ) -> String {
+        let image = pushed(sandbox, registry, &format!("att-{}-{cosign}", how.name()));
+        let attest = self.sign(sandbox, cosign, "attest", how);
+        attest.args(["--type", "custom", "--predicate", "predicate.json", &image]).expect(0);
+        image
+    }
+
+    /// `cosign sign`, `sign-blob` or `attest` up to what is signed.
     pub(crate) fn sign<'a>(&self, sandbox: &'a Sandbox, cosign: &str, command: &str, how: How) -> Run<'a> {
         self.hand(sandbox);
         peer_key(sandbox);
@@ -254,24 +267,31 @@ impl Logs {
         run.args(["--use-signing-config=false", "--new-bundle-format=false"])
     }
 
-    /// Waits until each server answers; whether they do.
+    /// Waits until each server answers; false when one has ended, as it does when somebody else took its port.
     fn answer(&self) -> bool {
         let start = Instant::now();
-        let tsa = format!("{}/certchain", self.tsa_url());
         let urls = [
             format!("{}/healthz", self.url(Log::V2Ed25519)),
             format!("{}/healthz", self.url(Log::V2P256)),
             format!("{}/api/v1/log", self.url(Log::V1)),
-            tsa,
+            format!("{}/certchain", self.tsa_url()),
         ];
-        urls.iter().all(|url| {
-            while !get(url).is_ok_and(|reply| reply.status == 200) {
-                if start.elapsed() > PATIENCE {
+        for url in urls {
+            while !get(&url).is_ok_and(|reply| reply.status == 200) {
+                if start.elapsed() > PATIENCE || !self.all_run() {
                     return false;
                 }
                 thread::sleep(Duration::from_millis(20));
             }
-            true
+        }
+        self.all_run()
+    }
+
+    /// A child that has ended stays as a zombie: the shell waits for none until the end.
+    fn all_run(&self) -> bool {
+        let pids = fs::read_to_string(self.folder.join("pids")).unwrap_or_default();
+        pids.split_whitespace().all(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
         })
     }
 
@@ -396,6 +416,7 @@ exec 3<&0 < /dev/null
 "$TIMESTAMP_SERVER" serve --host 127.0.0.1 --port {tsa} --timestamp-signer file --file-signer-key-path tsa.pem \
   --certificate-chain-path tsa-chain.pem --disable-ntp-monitoring --log-type prod \
   > tsa.log 2>&1 & servers="$servers $!"
+echo $servers > pids.new && mv pids.new pids
 read -r end <&3
 kill -9 $servers
 wait
@@ -438,6 +459,13 @@ fn make_keys(folder: &Path) {
     fs::write(folder.join("tsa-chain.pem"), chain.concat()).expect("the folder is writable");
 }
 
+/// The image in a repository of its own, by its digest.
+fn pushed(sandbox: &Sandbox, registry: &Registry, repository: &str) -> String {
+    let name = format!("{}/{repository}", registry.address());
+    push(sandbox, "single", &name);
+    format!("{name}@sha256:{SINGLE}")
+}
+
 /// Makes `peer.key` and `peer.pub`, once.
 fn peer_key(sandbox: &Sandbox) {
     if !sandbox.path("peer.key").exists() {
@@ -445,15 +473,20 @@ fn peer_key(sandbox: &Sandbox) {
     }
 }
 
-/// Every way that each cosign has, by both, in one registry.
+/// What the tests of images run.
 const JUDGES: [&str; 4] = ["cosign2", "cosign3", "skopeo", "olareg"];
 
 macro_rules! signed_by {
     ($($cosign:ident;)+) => { $(
         mod $cosign {
             #[test]
-            fn is_verified_by_both_cosigns() {
+            fn images_are_verified_by_both_cosigns() {
                 super::signed_by(stringify!($cosign));
+            }
+
+            #[test]
+            fn attestations_are_verified_by_both_cosigns() {
+                super::attested_by(stringify!($cosign));
             }
         }
     )+ };
@@ -493,6 +526,50 @@ fn signed_by(cosign: &str) {
             let timed = how.token || how.form == Form::Sig;
             let demand = ["--use-signed-timestamps"];
             verify("peer.pub", "trusted_root", &demand, i32::from(!timed));
+            if how.token {
+                // Nobody vouches for the authority. Of this cosign 2 dies where it reads a `.sig`.
+                let dies = judge == &"cosign2" && how.form == Form::Sig;
+                verify("peer.pub", &format!("trusted_root-{alone}"), &demand, if dies { 2 } else { refused });
+            }
+        }
+    }
+}
+
+/// The same for attestations: a `.att` layer or a bundle.
+fn attested_by(cosign: &str) {
+    if !all_there(&JUDGES) {
+        return;
+    }
+    let Some(logs) = Logs::shared() else { return };
+    let sandbox = Sandbox::new();
+    let registry = Registry::serve(&sandbox, Kind::Olareg);
+    sandbox.fixture("format/two.pub", "other.pub").write("predicate.json", "{\"tested\":true}\n");
+    for how in How::of(cosign) {
+        let image = logs.image_attested_by(&sandbox, &registry, cosign, how);
+        for judge in COSIGNS {
+            let verify = |key: &str, root: &str, more: &[&str], code: i32| {
+                let root = format!("logs/{root}.json");
+                let flags = ["verify-attestation", "--type", "custom", "--key", key];
+                let flags = tool(&sandbox, judge).args(flags).args(["--trusted-root", &root, "--offline"]);
+                flags.args(more).arg(&image).expect(code);
+            };
+            verify("peer.pub", "trusted_root", &[], 0);
+            verify("peer.pub", &format!("trusted_root-{}", how.log.name()), &[], 0);
+            verify(
+                "peer.pub",
+                if how.log == Log::V1 { "trusted_root-v2-p256" } else { "trusted_root-v1" },
+                &[],
+                1,
+            );
+            verify("other.pub", "trusted_root", &[], 1);
+            // The token of a `.att` is over the layer's bytes; cosign 3 writes one over the signature's, which nobody takes.
+            let code = match (how.form, cosign, *judge) {
+                (Form::Sig, "cosign3", "cosign2") if how.token => 2,
+                (Form::Sig, "cosign3", _) if how.token => 1,
+                (Form::Sig, ..) => 0,
+                (Form::Bundle, ..) => i32::from(!how.token),
+            };
+            verify("peer.pub", "trusted_root", &["--use-signed-timestamps"], code);
         }
     }
 }
