@@ -411,8 +411,6 @@ checks! {
             "Each annotation asked for is there as a string and equal.";
         BundleSyntax "BUNDLE-SYNTAX" NoneMatched "bundle cannot be read",
             "A bundle is v0.3 JSON with a public key and one DSSE signature.";
-        BundleLog "BUNDLE-LOG" NoneMatched "bundle has log entries that are not checked",
-            "A bundle with log entries or timestamps counts only when they are checked.";
         BundleSubject "BUNDLE-SUBJECT" NoneMatched "statement is about another digest",
             "A subject of the statement has the digest of the image.";
         BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
