@@ -8,6 +8,8 @@ mod attestation;
 mod blob;
 mod bundle;
 mod sig;
+#[cfg(feature = "connected")]
+pub mod timestamp;
 
 use std::collections::{BTreeMap, BTreeSet};
 
