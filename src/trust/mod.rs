@@ -2,11 +2,14 @@
 //! never from a server and never from what is checked.
 
 mod authority;
+mod chain;
 mod log;
 mod root;
 mod window;
 
 pub use authority::Authority;
+pub(crate) use authority::Link;
+pub(crate) use chain::{check_token_chain, check_token_usage};
 pub use log::Log;
 pub use root::{TrustedRoot, create as render_root};
 pub use window::{Time, Window};

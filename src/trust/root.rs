@@ -205,7 +205,6 @@ fn render_log(log: &Log) -> String {
 fn render_authority(authority: &Authority) -> String {
     let certificates: Vec<String> = authority
         .chain()
-        .iter()
         .map(|certificate| format!("{{\"rawBytes\":\"{}\"}}", STANDARD.encode(certificate)))
         .collect();
     let uri = authority.uri().map(|uri| format!("\"uri\":{},", quoted(uri))).unwrap_or_default();

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::log::{self, Checked, Of};
-use super::timestamp::Token;
+use super::timestamp::{Token, check_token_count, check_token_repeated};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::log::{Entry, Material};
-use crate::limits;
 use crate::trust::{Time, Trust};
 
 /// What is demanded of log entries or timestamps.
@@ -198,7 +197,10 @@ fn judge_tokens(
     refuse: &mut impl FnMut(Error) -> String,
 ) -> Vec<Time> {
     let mut stamps = Vec::new();
-    let repeated = check_token_repeated(&material.tokens).map_err(&mut *refuse).err();
+    let repeated = check_token_count(&material.tokens)
+        .and_then(|()| check_token_repeated(&material.tokens))
+        .map_err(&mut *refuse)
+        .err();
     for der in &material.tokens {
         let mut seen =
             SeenToken { authority: None, time: None, state: State::Unchecked, reason: repeated.clone() };
@@ -211,8 +213,11 @@ fn judge_tokens(
             seen.time = token.as_ref().ok().map(Token::time);
             match token.and_then(|token| token.check(of.stamped(), demand.trust.authorities())) {
                 Ok(Some(stamp)) => {
-                    seen.authority =
-                        demand.trust.authorities().get(stamp.authority()).map(|found| found.name());
+                    seen.authority = demand
+                        .trust
+                        .authorities()
+                        .get(stamp.authority())
+                        .map(|found| found.name().to_owned());
                     seen.state = State::Verified;
                     stamps.push(stamp.time());
                 }
@@ -292,15 +297,6 @@ fn check_log_repeated(entries: &[Entry]) -> Result<()> {
         Some(twice) => Err(Error::new(Check::LogRepeated, format!("log entry {}", twice.index))),
         None => Ok(()),
     }
-}
-
-/// TOKEN-REPEATED, TOKEN-LIMIT: so many timestamps, each once.
-fn check_token_repeated(tokens: &[Vec<u8>]) -> Result<()> {
-    if tokens.len() > limits::TOKENS {
-        return Err(Error::new(Check::TokenLimit, format!("{} timestamps", tokens.len())));
-    }
-    let distinct: BTreeSet<&Vec<u8>> = tokens.iter().collect();
-    if distinct.len() == tokens.len() { Ok(()) } else { Err(Error::new(Check::TokenRepeated, "")) }
 }
 
 /// LOG-ENDED: an entry that has no time of its own, of a log key whose validity ends, counts beside a timestamp that is not

@@ -24,7 +24,7 @@ pub(super) fn head(
 ) -> Head {
     let key = |key: &NamedKey| Key { file: key.file.display().to_string(), id: key.key.id().to_string() };
     let evidence = &demanded.evidence;
-    let own = |authority: &Authority| authority.chain().first().map(|own| Digest::of(own).to_string());
+    let own = |authority: &Authority| authority.chain().next().map(|own| Digest::of(own).to_string());
     let authority = |authority: &Authority| own(authority).unwrap_or_default();
     Head {
         demand: Demand {
