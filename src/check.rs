@@ -398,7 +398,7 @@ checks! {
         SigCertificate "SIG-CERTIFICATE" NoneMatched "certificate annotation cannot be read",
             "A certificate annotation is empty or PEM; keyless signatures are not counted.";
         SigLog "SIG-LOG" NoneMatched "log or timestamp annotation cannot be read",
-            "A log annotation is absent, empty or a log bundle, a timestamp annotation absent, empty or a timestamp's.";
+            "A log annotation is absent, empty or exactly a log bundle, a timestamp annotation absent, empty or exactly a timestamp's.";
         SigKey "SIG-KEY" NoneMatched "not signed by the key",
             "The signature verifies with a key given.";
         PayloadSyntax "PAYLOAD-SYNTAX" NoneMatched "payload is not a simple signing payload",
@@ -411,8 +411,6 @@ checks! {
             "Each annotation asked for is there as a string and equal.";
         BundleSyntax "BUNDLE-SYNTAX" NoneMatched "bundle cannot be read",
             "A bundle is v0.3 JSON with a public key and one DSSE signature.";
-        BundleLog "BUNDLE-LOG" NoneMatched "bundle has log entries that are not checked",
-            "A bundle with log entries or timestamps counts only when they are checked.";
         BundleSubject "BUNDLE-SUBJECT" NoneMatched "statement is about another digest",
             "A subject of the statement has the digest of the image.";
         BundlePredicate "BUNDLE-PREDICATE" NoneMatched "statement is no image signature",
@@ -433,6 +431,82 @@ checks! {
             "predicateType is the one asked for, compared as a string; never that of image signatures.";
         VerifyThreshold "VERIFY-THRESHOLD" Threshold "too few distinct keys",
             "Valid signatures of as many distinct keys as asked for.";
+    }
+    "log" {
+        LogSyntax "LOG-SYNTAX" Log "log entry cannot be read",
+            "A log entry in a bundle has the members of a TransparencyLogEntry, in one spelling, integers up to 2^53-1 and base64 on one line.";
+        LogLimit "LOG-LIMIT" Log "log entries are over a limit",
+            "A bundle has at most 32 log entries of 64 hashes, bodies of 64 KiB, checkpoints of 128 KiB; an annotation has 64 KiB.";
+        LogRepeated "LOG-REPEATED" Log "log entry stands twice",
+            "A signature has an entry of one log and index once.";
+        LogPromise "LOG-PROMISE" Log "entry of Rekor v2 has a promise",
+            "Rekor v2 promises nothing: inclusionPromise is absent or null.";
+        LogTime "LOG-TIME" Log "time of the entry is outside the log key's validity",
+            "integratedTime is in the window of the log's key in the trusted root, its ends included.";
+        LogSet "LOG-SET" Log "promise (SET) is not the log's",
+            "The signed entry timestamp verifies with the log's key over the RFC 8785 bytes of body, integratedTime, logID and logIndex.";
+        LogKind "LOG-KIND" Log "entry is of another kind",
+            "kindVersion is the body's, and fits what is signed: hashedrekord 0.0.1 (or 0.0.2 in Rekor v2) for payloads and files, dsse 0.0.1 or intoto 0.0.2 (or hashedrekord 0.0.2) for envelopes.";
+        LogBody "LOG-BODY" Log "body of the entry cannot be read",
+            "A body is the RFC 8785 bytes of its kind's schema: no other member, no other spelling, one PEM block.";
+        LogSignature "LOG-SIGNATURE" Log "entry holds another signature",
+            "The entry has one signature, the one it stands beside, byte for byte.";
+        LogKey "LOG-KEY" Log "entry names another key",
+            "The entry's key is the key that the signature was verified with.";
+        LogHash "LOG-HASH" Log "entry is about other bytes",
+            "The entry's hash is the SHA-256 of what was signed, in lower-case hex.";
+        LogLeaf "LOG-LEAF" Log "entry of Rekor v2 is another signature's",
+            "canonicalizedBody is, byte for byte, the leaf that digest, signature and key make.";
+        LogProof "LOG-PROOF" Log "entry has no proof of inclusion",
+            "An entry in a bundle has an inclusion proof with a checkpoint, whatever the bundle's media type.";
+        LogCheckpoint "LOG-CHECKPOINT" Log "checkpoint cannot be read",
+            "A checkpoint is a signed note: origin, size, root, an empty line, signature lines; nothing after them.";
+        LogOrigin "LOG-ORIGIN" Log "checkpoint is of another log",
+            "Origin and signer of a checkpoint are the log's host; Rekor v1 adds ` - ` and the number of the tree to the origin.";
+        LogNote "LOG-NOTE" Log "checkpoint is not signed by the log",
+            "A line of the checkpoint verifies with the log's key; in Rekor v1 no line is another's.";
+        LogRoot "LOG-ROOT" Log "proof is for another checkpoint",
+            "The proof's root and size are the checkpoint's.";
+        LogIndex "LOG-INDEX" Log "entry has two indexes",
+            "In Rekor v2 the entry's index and the proof's are one.";
+        LogInclusion "LOG-INCLUSION" Log "entry is not in the log's tree",
+            "The hashes lead from the entry to the root of the checkpoint (RFC 6962 2.1.1), with none left over.";
+        LogEnded "LOG-ENDED" Log "log key is over and nothing shows that the signature is older",
+            "An entry without a time of its own, of a log key whose validity ends, stands beside a verified timestamp not after that end.";
+        LogRequired "LOG-REQUIRED" Log "too few verified log entries",
+            "Verified entries of as many distinct logs as demanded.";
+    }
+    "timestamp" {
+        TokenSyntax "TOKEN-SYNTAX" Token "timestamp cannot be read",
+            "A timestamp is a granted TimeStampResp (RFC 3161) with one signer, and nothing after it.";
+        TokenLimit "TOKEN-LIMIT" Token "timestamps are over a limit",
+            "A signature has at most 32 timestamps of 64 KiB.";
+        TokenRepeated "TOKEN-REPEATED" Token "timestamp stands twice",
+            "A signature has a timestamp once.";
+        TokenImprint "TOKEN-IMPRINT" Token "timestamp is of other bytes",
+            "The imprint is the SHA-256, SHA-384 or SHA-512 of the raw signature; in an .att of the envelope.";
+        TokenSignature "TOKEN-SIGNATURE" Token "timestamp is not signed by its authority",
+            "The token's attributes hash its content and name the signer's certificate, and its signature verifies with the certificate that the trust material names.";
+        TokenUsage "TOKEN-USAGE" Token "certificate of the authority is not for timestamps",
+            "The authority's certificate has one extended key usage, timeStamping, and it is critical (RFC 3161 2.3).";
+        TokenChain "TOKEN-CHAIN" Token "certificates of the authority do not hold at the time of the timestamp",
+            "The authority's chain holds at the time of the token, from its certificate to its root.";
+        TokenWindow "TOKEN-WINDOW" Token "timestamp is outside the authority's validity",
+            "The time of the token is in the authority's window in the trusted root, its ends included.";
+        TokenRequired "TOKEN-REQUIRED" Token "no verified timestamp",
+            "A timestamp is verified where one is demanded.";
+    }
+    "trust" {
+        TrustKind "TRUST-KIND" OtherKind "not a trusted root",
+            "A trusted root has the media type application/vnd.dev.sigstore.trustedroot+json;version=0.1 or its newer spelling.";
+        TrustMember "TRUST-MEMBER" Document "trusted root member is missing, unknown or of the wrong type",
+            "A trusted root has the members of its schema; a log has its id, key and the start of its validity.";
+        TrustKey "TRUST-KEY" KeyUnsupported "log key is of a type that logs do not have",
+            "A log signs with ECDSA P-256, P-384 or Ed25519, and entries and notes by their rules.";
+        TrustChain "TRUST-CHAIN" KeyDamaged "certificates of a timestamp authority cannot be read",
+            "A chain is X.509 certificates, in PEM or DER, the authority's own first.";
+        TrustNone "TRUST-NONE" Usage "nothing to check log entries or timestamps with",
+            "What is demanded can be checked: --log require wants a log key, --tsa require a timestamp authority.";
     }
     "report" {
         ReportKind "REPORT-KIND" OtherKind "not a report of verify",

@@ -80,6 +80,10 @@ exits! {
     Changed = 52, "changed under us";
     /// A bundle that was given as a file cannot be read, or is of another kind.
     Bundle = 60, "bundle cannot be read, or is of another kind";
+    /// A log entry is not what it must be, or one is demanded and absent.
+    Log = 61, "log entry invalid, or demanded and absent";
+    /// A timestamp is not what it must be, or one is demanded and absent.
+    Token = 62, "timestamp invalid, or demanded and absent";
 }
 
 impl From<Exit> for ExitCode {

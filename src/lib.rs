@@ -11,6 +11,7 @@
 //! response           Response: a request and signatures that verify by the file's own keys
 //! combine            the union of several responses to one request
 //! transfer::import   signatures by the keys a person gave                -> destination
+//! trust              log keys and timestamp authorities that a person gave
 //! verify             what stands at a destination, by the keys a person gave
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
@@ -35,5 +36,7 @@ pub mod sign;
 pub mod terminal;
 #[cfg(feature = "connected")]
 pub mod transfer;
+#[cfg(feature = "connected")]
+pub mod trust;
 pub mod verify;
 pub mod words;

@@ -34,6 +34,28 @@ pub const STRING: usize = 4 * 1024;
 pub const REFERENCE: usize = 512;
 /// Layers of one `.sig` manifest: cosign refuses more (GHSA-95pr-fxf5-86gv).
 pub const SIG_LAYERS: usize = 1_000;
+/// Log entries of one bundle: sigstore-go's limit; real ones have one or two.
+pub const LOG_ENTRIES: usize = 32;
+/// Hashes of an inclusion proof: a tree of 2^63 leaves has no more.
+pub const LOG_HASHES: usize = 64;
+/// Bytes of the body of a log entry: Rekor's tiles hold at most 65,535.
+pub const LOG_BODY: usize = 64 * 1024;
+/// Bytes of a checkpoint: sixteen lines of cosignatures by ML-DSA, 3 to 5 KiB each, and room.
+pub const LOG_NOTE: usize = 128 * 1024;
+/// Signature lines of a checkpoint.
+pub const LOG_NOTE_LINES: usize = 64;
+/// Bytes of a log annotation: one body in base64, and room.
+pub const LOG_ANNOTATION: usize = 64 * 1024;
+/// Timestamps of one signature, and bytes of each: real ones have one, of 0.6 to 6 KiB with a chain.
+pub const TOKENS: usize = 32;
+/// Bytes of one timestamp.
+pub const TOKEN: usize = 64 * 1024;
+/// Bytes of a trusted root: the public one has 7 KiB.
+pub const TRUSTED_ROOT: u64 = MIB;
+/// Logs, and timestamp authorities, of all trust material together.
+pub const TRUSTED: usize = 256;
+/// Certificates of one authority's chain.
+pub const CHAIN: usize = 16;
 /// Bytes of a predicate: in base64, with the statement around it and a signature, it stays below [`MANIFEST`].
 pub const PREDICATE: usize = (3 * 1024 - 8) * 1024;
 /// Depth of JSON in a predicate: bills of materials and scan results of real tools stay below 20.

@@ -67,6 +67,17 @@ impl Hash {
             Self::Sha512 => 64,
         }
     }
+
+    /// The hash of bytes.
+    #[must_use]
+    pub fn of(self, bytes: &[u8]) -> Vec<u8> {
+        use sha2::Digest as _;
+        match self {
+            Self::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
+            Self::Sha384 => sha2::Sha384::digest(bytes).to_vec(),
+            Self::Sha512 => sha2::Sha512::digest(bytes).to_vec(),
+        }
+    }
 }
 
 /// A signature by an Ed25519 key, verified while its message goes by ([`PublicKey::verify_stream`]).
@@ -250,6 +261,28 @@ impl PublicKey {
     #[must_use]
     pub fn verify_hash(&self, hash: Hash, bytes: &[u8], signature: &[u8]) -> bool {
         self.hashes().contains(&hash) && bytes.len() == hash.size() && self.verify_prehash(bytes, signature)
+    }
+
+    /// Whether `signature` over `message` is good as certificates and CMS have it, where the hash is named beside the
+    /// signature whatever the key (RFC 5754, 5758): ECDSA in strict DER, RSA PKCS#1 v1.5. Never for Ed25519.
+    #[cfg(feature = "connected")]
+    #[must_use]
+    pub fn verify_named(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+        let digest = hash.of(message);
+        match &self.algorithm {
+            Algorithm::P256(key) => ecdsa(key, &digest, p256::ecdsa::Signature::from_der(signature).ok()),
+            Algorithm::P384(key) => ecdsa(key, &digest, p384::ecdsa::Signature::from_der(signature).ok()),
+            Algorithm::P521(key) => ecdsa(key, &digest, p521::ecdsa::Signature::from_der(signature).ok()),
+            Algorithm::Rsa(key, _) => {
+                let padding = match hash {
+                    Hash::Sha256 => rsa::Pkcs1v15Sign::new::<sha2::Sha256>(),
+                    Hash::Sha384 => rsa::Pkcs1v15Sign::new::<sha2::Sha384>(),
+                    Hash::Sha512 => rsa::Pkcs1v15Sign::new::<sha2::Sha512>(),
+                };
+                key.verify(padding, &digest, signature).is_ok()
+            }
+            Algorithm::Ed25519(_) => false,
+        }
     }
 
     /// What verifies a message bit by bit: for Ed25519, which signs no hash. `None` for other keys, and where it is
@@ -531,11 +564,11 @@ fn raw(signature: &[u8]) -> Option<&[u8]> {
 /// The PEM label of a public key (RFC 7468, 13).
 const LABEL: &str = "PUBLIC KEY";
 
-pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
-pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+pub(crate) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+pub(crate) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");

@@ -20,6 +20,7 @@ mod report;
 mod row;
 mod station;
 mod tree;
+mod trust;
 mod trusted_root;
 mod verify;
 

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::Reference;
 
-use super::{Beside, Network, at_least_one, parser, predicate_type};
+use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Verify attestations, as cosign does
 #[derive(Args, Debug)]
@@ -49,12 +49,8 @@ pub(crate) struct VerifyAttestation {
     pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) beside: Beside,
-    /// As cosign calls it: no log is asked for anyway
-    #[arg(
-        long, hide = true, value_name = "BOOL", default_value = "true", default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
-    )]
-    pub(crate) insecure_ignore_tlog: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) network: Network,
 }
@@ -89,12 +85,8 @@ pub(crate) struct VerifyBlob {
     /// The signature alone: a file, itself in base64, or - for stdin
     #[arg(long, value_name = "FILE|BASE64|-")]
     pub(crate) signature: Option<String>,
-    /// As cosign calls it: no log is asked for anyway
-    #[arg(
-        long, hide = true, value_name = "BOOL", default_value = "true", default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
-    )]
-    pub(crate) insecure_ignore_tlog: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Put attestations that another tool made beside an image

@@ -6,6 +6,7 @@ mod carry;
 mod keys;
 mod report;
 mod trip;
+mod trust;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
 pub(crate) use keys::PublicKey;
 pub(crate) use report::Report;
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
+pub(crate) use trust::TrustArgs;
 
 /// Ask for signatures made without a network, bring them back, verify them
 #[derive(Debug, Parser)]

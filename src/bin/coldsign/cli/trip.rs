@@ -8,7 +8,7 @@ use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Beside, Network, at_least_one, parser, predicate_type};
+use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -142,6 +142,8 @@ pub(crate) struct Import {
     #[arg(long, value_name = "json:FILE")]
     pub(crate) report: Option<String>,
     #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -196,12 +198,8 @@ pub(crate) struct Verify {
     /// How signed payloads are printed
     #[arg(short, long, default_value = "json")]
     pub(crate) output: Format,
-    /// As cosign calls it: no log is asked for anyway
-    #[arg(
-        long, hide = true, value_name = "BOOL", default_value = "true", default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
-    )]
-    pub(crate) insecure_ignore_tlog: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) network: Network,
 }

@@ -9,33 +9,37 @@ use coldsign::error::{Error, Result};
 use coldsign::keys::public::PublicKey;
 use coldsign::limits;
 use coldsign::terminal::Console;
-use coldsign::verify::{BlobSignature, BlobVerifier, verify_blob_digest};
+use coldsign::verify::{BlobSignature, BlobVerdict, BlobVerifier, verify_blob_digest};
 
-use super::check_no_log;
+use super::show;
 use crate::cli::VerifyBlob;
 use crate::files::{self, read_keys};
 use crate::given::Given;
+use crate::trust;
 
 /// Verifies a file and says so as cosign does.
 pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
-    check_no_log(asked.insecure_ignore_tlog)?;
     let named = read_keys(&asked.keys)?;
     let keys: Vec<PublicKey> = named.iter().map(|key| key.key.clone()).collect();
+    let evidence = trust::evidence(&asked.trust, console)?;
     let (signature, name) = signature(asked)?;
     let within = |error: Error| match error.check() {
-        Check::SigKey => error.within(&name),
         Check::MessageDigest => {
             error.within(&name).detail(format!("the file given is {}", file_name(&asked.file)))
         }
-        _ => error,
+        _ => error.within(&name),
     };
-    let key = match Digest::parse(&asked.file) {
-        Ok(digest) => verify_blob_digest(&keys, &signature, &digest).map_err(within)?,
-        Err(_) => read_by(&asked.file, BlobVerifier::new(&keys, &signature))?.finish().map_err(within)?,
+    let verdict = match Digest::parse(&asked.file) {
+        Ok(digest) => verify_blob_digest(&keys, &signature, &digest, &evidence).map_err(within)?,
+        Err(_) => {
+            read_by(&asked.file, BlobVerifier::new(&keys, &signature))?.finish(&evidence).map_err(within)?
+        }
     };
     console.say("Verified OK")?;
+    let BlobVerdict { key, standing } = verdict;
     let file = files::names(named.iter().filter(|named| named.key == *key));
-    console.say(&format!("by {file}, {}; log: absent", key.kind()))
+    console.say(&format!("by {file}, {}; {}", key.kind(), show::states(&[&standing])))?;
+    show::standing(&standing, console)
 }
 
 /// The signature, and what it is called in messages.
