@@ -519,6 +519,7 @@ fn signatures_at_a_destination() {
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     };
     let manifest = read("peers/cosign-2.5.0/sign-annotation.manifest.json");
     let payload = read("peers/cosign-2.5.0/sign-annotation.payload.json");
@@ -589,6 +590,7 @@ fn attestations_and_signatures_of_files() {
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     };
     let statement = read("golden/attestation/statement.json");
     let subject = subject_of(&statement);

@@ -19,7 +19,7 @@ use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
 use coldsign::format::statement::{self, Statement};
 use coldsign::keys::public::PublicKey;
-use coldsign::verify::{Demand, Found, Purpose, Valid, Verdict, Verifier, conclude};
+use coldsign::verify::{Demand, Evidence, Found, Purpose, Valid, Verdict, Verifier, conclude};
 use serde_json::Value;
 
 use refusals::{REFERRER_REFUSALS, SIG_REFUSALS};
@@ -49,6 +49,7 @@ fn demand(key: &PathBuf, arguments: &Value) -> Demand {
         annotations,
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     }
 }
 
