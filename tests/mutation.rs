@@ -30,7 +30,7 @@ use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::response::Response;
-use coldsign::verify::{BlobSignature, BlobVerifier, Claims, Demand, Found, Purpose, Verifier};
+use coldsign::verify::{BlobSignature, BlobVerifier, Claims, Demand, Evidence, Found, Purpose, Verifier};
 
 use forge::{Forge, Part};
 
@@ -623,7 +623,7 @@ fn attestations_and_signatures_of_files() {
         let signature = BlobSignature::of_bundle(bundle)?;
         let mut verifier = BlobVerifier::new(&keys, &signature);
         verifier.update(blob);
-        verifier.finish().map(|_| ())
+        verifier.finish(&Evidence::none()).map(|_| ())
     };
     verify(&bundle, &blob).expect("cosign's");
     let seeds = [("bundle".to_owned(), bundle.clone())];

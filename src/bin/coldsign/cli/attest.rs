@@ -89,6 +89,46 @@ pub(crate) struct VerifyBlob {
     pub(crate) trust: TrustArgs,
 }
 
+/// Verify an attestation of a file, as cosign does
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("by").args(["bundle", "signature"]).required(true))]
+#[command(override_usage = "\
+coldsign verify-blob-attestation --key <FILE> --bundle <FILE> <FILE>
+       coldsign verify-blob-attestation --key <FILE> --signature <FILE> <FILE>")]
+#[command(after_help = "\
+The attestation is a statement of the type asked for, about the SHA-256 of the
+file, as `cosign attest-blob` writes it: in a bundle, or as a DSSE envelope.
+  coldsign verify-blob-attestation --key attest.pub --type slsaprovenance1 \\
+      --bundle app.intoto.json app.tar.gz
+
+sha256:DIGEST stands for a file that is elsewhere. Types are those of
+`coldsign verify-attestation`.")]
+pub(crate) struct VerifyBlobAttestation {
+    /// The file, - for stdin, or sha256:DIGEST
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// A public key whose attestation counts; may be repeated
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// What is to be attested: a name or a URI
+    #[arg(long = "type", value_name = "TYPE", default_value = "custom", value_parser = predicate_type)]
+    pub(crate) kind: PredicateType,
+    /// The bundle that holds the attestation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The attestation as a DSSE envelope
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Compare the SHA-256 of the file with what is attested
+    #[arg(
+        long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub(crate) check_claims: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
 /// Put attestations that another tool made beside an image
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("by").args(["keys", "allow_unverified"]).required(true))]

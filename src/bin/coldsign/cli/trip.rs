@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use coldsign::digest::Digest;
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
@@ -215,20 +215,6 @@ pub(crate) struct Combine {
     /// The file to write; it must not be there yet
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustedRoot {
-    /// Write an empty trusted root: for `cosign verify --key` without a log
-    #[command(after_help = "\
-  coldsign trusted-root create -o tr0.json
-  cosign verify --key release.pub --insecure-ignore-tlog=true \\
-      --trusted-root tr0.json IMAGE")]
-    Create {
-        /// The file to write; it must not be there yet
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

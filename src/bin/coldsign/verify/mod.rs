@@ -5,7 +5,7 @@ pub(crate) mod blob;
 mod images;
 mod report;
 mod rows;
-mod show;
+pub(crate) mod show;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -109,7 +109,7 @@ fn demand(asked: &Verify, keys: &[NamedKey], evidence: Evidence) -> Result<Deman
 }
 
 /// The exit code of an image that failed. A signature that is lost to what stands beside it is one that did not match.
-fn exit(error: &Error) -> Exit {
+pub(crate) fn exit(error: &Error) -> Exit {
     match error.exit() {
         Exit::Log | Exit::Token => Exit::NoneMatched,
         exit => exit,
