@@ -19,6 +19,7 @@ mod flows;
 mod format;
 mod from_cosign;
 mod keys;
+mod logged;
 mod logs;
 mod neighbours;
 mod registries;
