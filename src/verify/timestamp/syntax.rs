@@ -2,6 +2,7 @@
 
 use cms::cert::x509::ext::Extensions;
 use cms::content_info::{CmsVersion, ContentInfo};
+use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, SignerInfos};
 use der::asn1::{Any, AnyRef, BitString, Int, OctetString};
 use der::oid::ObjectIdentifier;
@@ -120,7 +121,7 @@ struct SignedData {
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
     certificates: Option<Unread>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    revocations: Option<Unread>,
+    revocations: Option<RevocationInfoChoices>,
     signers: SignerInfos,
 }
 
