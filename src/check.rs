@@ -436,7 +436,7 @@ checks! {
     }
     "log" {
         LogSyntax "LOG-SYNTAX" Log "log entry cannot be read",
-            "A log entry in a bundle has the members of a TransparencyLogEntry, in one spelling, integers up to 2^53-1 and base64 on one line.";
+            "A log entry in a bundle has the members of a `TransparencyLogEntry`, in one spelling, integers up to 2^53-1 and base64 on one line.";
         LogLimit "LOG-LIMIT" Log "log entries are over a limit",
             "A bundle has at most 32 log entries of 64 hashes, bodies of 64 KiB, checkpoints of 128 KiB; an annotation has 64 KiB.";
         LogRepeated "LOG-REPEATED" Log "log entry stands twice",
@@ -480,7 +480,7 @@ checks! {
     }
     "timestamp" {
         TokenSyntax "TOKEN-SYNTAX" Token "timestamp cannot be read",
-            "A timestamp is a granted TimeStampResp (RFC 3161) with one signer, and nothing after it.";
+            "A timestamp is a granted `TimeStampResp` (RFC 3161) with one signer, and nothing after it.";
         TokenLimit "TOKEN-LIMIT" Token "timestamps are over a limit",
             "A signature has at most 32 timestamps of 64 KiB.";
         TokenRepeated "TOKEN-REPEATED" Token "timestamp stands twice",
