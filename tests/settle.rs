@@ -91,7 +91,11 @@ impl Images {
         };
         response.extend(new).unwrap();
         let keys: Vec<PublicKey> = vec![key.public_key().clone()];
-        Plan::check(response, Wanted { keys, threshold: 1, attach, request: None }).unwrap()
+        Plan::check(
+            response,
+            Wanted { keys, threshold: 1, attach, request: None, evidence: Evidence::none() },
+        )
+        .unwrap()
     }
 
     /// A signature by a key that is made now over the payload of the first one, as another tool brings it.

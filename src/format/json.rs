@@ -121,6 +121,13 @@ impl Value {
         }
     }
 
+    /// Whether it is an object with no members but these; the error says why not.
+    pub(crate) fn only(&self, names: &[&str]) -> Result<(), &'static str> {
+        let members = self.as_object().ok_or("an object is wanted")?;
+        let known = members.iter().all(|(name, _)| names.contains(&name.as_str()));
+        if known { Ok(()) } else { Err("unknown member") }
+    }
+
     /// What kind of value it is, for messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {

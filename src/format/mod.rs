@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod evidence;
 pub mod json;
 pub mod layout;
+pub mod log;
 pub mod payload;
 pub mod reference;
 pub mod signature;

@@ -25,7 +25,9 @@ use crate::format::reference::Repository;
 use crate::format::signature::{self, Layer};
 use crate::keys::public::PublicKey;
 use crate::limits;
-use crate::verify::{Claims, Demand, Form, Found, Purpose, Valid, Verifier, check_payload_digest, conclude};
+use crate::verify::{
+    Claims, Demand, Evidence, Form, Found, Purpose, Valid, Verifier, check_payload_digest, conclude,
+};
 
 /// Something that stands beside an image once it was put.
 pub trait Attachment {
@@ -120,6 +122,7 @@ impl Signature {
             annotations: BTreeMap::new(),
             claims: self.claims,
             threshold: 1,
+            evidence: Evidence::none(),
         }
     }
 

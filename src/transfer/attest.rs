@@ -23,7 +23,8 @@ use crate::format::json::{Names, Value};
 use crate::keys::public::PublicKey;
 use crate::limits;
 use crate::verify::{
-    Claims, Demand, Form, Found, Purpose, Valid, Verifier, attested_in_bundle, attested_in_envelope, conclude,
+    Claims, Demand, Evidence, Form, Found, Purpose, Valid, Verifier, attested_in_bundle,
+    attested_in_envelope, conclude,
 };
 
 /// One attestation as it was made: its bytes are put as they are.
@@ -142,6 +143,7 @@ impl Attestations {
             annotations: BTreeMap::new(),
             claims: true,
             threshold: 1,
+            evidence: Evidence::none(),
         }
     }
 

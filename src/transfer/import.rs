@@ -18,7 +18,7 @@ use crate::keys::public::PublicKey;
 use crate::request::{Image, Request, SubjectGroup};
 use crate::response::{Place, Response, Signer};
 use crate::sign::Forms;
-use crate::verify::Form;
+use crate::verify::{Evidence, Form};
 
 /// What the person at the importing station asks for.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Wanted {
     pub attach: Forms,
     /// The request that was sent, if the person says it.
     pub request: Option<Digest>,
+    /// What must stand beside each signature.
+    pub evidence: Evidence,
 }
 
 /// A response that passed every check of file and keys; nothing was written yet.

@@ -1,10 +1,12 @@
 //! Attestations in `.att` manifests: a layer is a DSSE envelope, its statement says what is attested of what.
 
-#[cfg(feature = "connected")]
-use super::bundle::Bundle;
-use super::bundle::{Envelope, Signature, check_bundle_subject};
+use bytes::Bytes;
+
+use super::Form;
+use super::bundle::{Bundle, Envelope, Signature, check_bundle_subject};
+use super::log::{self, Content, Of};
 use super::sig::check_material;
-use super::{Claims, Demand, Form, Found, LogStatus, Purpose, Signed, Verdict, Verifier, check_layers};
+use super::verdict::{Claims, Demand, Found, Purpose, Verdict, Verifier, check_layers};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -12,6 +14,7 @@ use crate::format::attestation::{ENVELOPE_MEDIA_TYPE, PredicateType};
 use crate::format::envelope;
 use crate::format::evidence::{Descriptor, read_descriptor};
 use crate::format::json::{Names, Value};
+use crate::format::log::Material;
 use crate::format::statement::{self, Statement};
 use crate::limits;
 
@@ -27,8 +30,9 @@ impl Verifier {
         Ok(layers
             .iter()
             .flat_map(|layer| match read_att_layer(layer, found) {
-                Ok((envelope, log)) => {
-                    let judge = |signature| self.judge_envelope(&envelope, signature, log, subject, demand);
+                Ok((text, envelope, material)) => {
+                    let layer = Layer { text: &text, envelope: &envelope, material: &material };
+                    let judge = |signature| self.judge_envelope(&layer, signature, subject, demand);
                     let verdicts = envelope.signatures.iter().map(judge);
                     verdicts.map(|verdict| verdict.unwrap_or_else(failed)).collect()
                 }
@@ -40,12 +44,12 @@ impl Verifier {
     /// One signature of an envelope: each counts alone.
     fn judge_envelope(
         &self,
-        envelope: &Envelope,
+        layer: &Layer<'_>,
         signature: &Signature,
-        log: LogStatus,
         subject: &Digest,
         demand: &Demand,
     ) -> Result<Verdict> {
+        let Layer { text, envelope, material } = layer;
         let message = envelope::pae(statement::MEDIA_TYPE, &envelope.statement);
         let key = self.check_sig_key(&demand.keys, &message, &signature.signature)?;
         let kind = match &demand.purpose {
@@ -54,7 +58,10 @@ impl Verifier {
         };
         let claims = check_attestation(&envelope.statement, kind, demand.claims.then_some(subject));
         let claims = claims.map(|()| Claims::Statement(envelope.statement.clone().into()));
-        Ok(Verdict::of(Form::Att, Signed { key_id: key.id(), log }, &signature.signature, claims))
+        let spelled = log::spelled(&signature.signature);
+        let content = Content::Layer(text, &envelope.statement);
+        let of = Of { key, signature: &signature.signature, text: &spelled, content };
+        Ok(Verdict::of(Form::Att, &of, material, claims, demand))
     }
 }
 
@@ -70,29 +77,34 @@ pub(super) fn check_attestation(
 }
 
 /// The type of what an envelope attests of a subject; whose signatures it has is not asked.
-#[cfg(feature = "connected")]
 pub(crate) fn attested_in_envelope(envelope: &[u8], subject: &Digest) -> Result<String> {
     attested(&check_att_envelope(envelope)?.statement, subject)
 }
 
 /// The same of a bundle.
-#[cfg(feature = "connected")]
 pub(crate) fn attested_in_bundle(bundle: &[u8], media_type: &str, subject: &Digest) -> Result<String> {
     attested(&Bundle::read(bundle, media_type)?.statement, subject)
 }
 
-#[cfg(feature = "connected")]
 fn attested(statement: &[u8], subject: &Digest) -> Result<String> {
     check_attestation(statement, None, Some(subject))?;
     Ok(Statement::parse_attestation(statement)?.predicate_type().to_owned())
 }
 
-fn read_att_layer(layer: &Value, found: &Found<'_>) -> Result<(Envelope, LogStatus)> {
+/// A layer of an `.att` that was read.
+struct Layer<'a> {
+    text: &'a [u8],
+    envelope: &'a Envelope,
+    material: &'a Material,
+}
+
+fn read_att_layer(layer: &Value, found: &Found<'_>) -> Result<(Bytes, Envelope, Material)> {
     let descriptor = check_att_layer_type(layer)?;
-    let log = check_material(layer)?;
+    let material = check_material(layer)?;
     let bytes = (found.content)(&descriptor)?;
     check_att_layer_size(&bytes, &descriptor)?;
-    Ok((check_att_envelope(&bytes)?, log))
+    let envelope = check_att_envelope(&bytes)?;
+    Ok((bytes, envelope, material))
 }
 
 /// ATT-MANIFEST-KIND: an OCI or Docker image manifest with at most 1,000 layers. Returns the layers.

@@ -5,11 +5,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use super::bundle::{bytes_of, check_bundle_log, known, read_frame};
+use super::bundle::{bytes_of, read_frame};
+use super::log::{Content, Of, spelled};
+use super::material::{self, Evidence, Standing};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::format::bundle;
 use crate::format::json::{Names, Value};
+use crate::format::log::{Entry, Material, present};
 use crate::keys::public::{Hash, PublicKey, StreamVerifier};
 use crate::limits;
 
@@ -17,8 +21,21 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobSignature {
     signature: Vec<u8>,
+    /// Its base64, as log entries spell it.
+    text: String,
     /// The hash of the file, in a bundle.
     message_digest: Option<(Hash, Vec<u8>)>,
+    /// What stands beside the signature, in a bundle.
+    material: Material,
+}
+
+/// Whose signature of a file it is, and what is known of what stands beside it.
+#[derive(Debug)]
+pub struct BlobVerdict<'k> {
+    /// The key that verifies it.
+    pub key: &'k PublicKey,
+    /// Its log entries and timestamps.
+    pub standing: Standing,
 }
 
 impl BlobSignature {
@@ -29,14 +46,46 @@ impl BlobSignature {
         if signature.is_empty() {
             return Err(Error::new(Check::SigBase64, "").detail("it is empty"));
         }
-        Ok(Self { signature, message_digest: None })
+        Ok(Self::of(signature, None, Material::default()))
     }
 
-    /// The signature in a bundle. BLOB-BUNDLE, BUNDLE-LOG.
+    /// The signature in a bundle, of a published version or as cosign before 3 wrote it. BLOB-BUNDLE, SIG-LOG, SIG-CERTIFICATE,
+    /// LOG-SYNTAX, LOG-LIMIT.
     pub fn of_bundle(bytes: &[u8]) -> Result<Self> {
-        let (message, logged) = check_blob_bundle(bytes)?;
-        check_bundle_log(logged)?;
-        Ok(message)
+        check_blob_bundle(bytes)
+    }
+
+    fn of(signature: Vec<u8>, message_digest: Option<(Hash, Vec<u8>)>, material: Material) -> Self {
+        let text = spelled(&signature);
+        Self { signature, text, message_digest, material }
+    }
+
+    /// The hash of the file, as a bundle names it.
+    pub(super) fn message_digest(&self) -> Option<(Hash, &[u8])> {
+        self.message_digest.as_ref().map(|(hash, bytes)| (*hash, &bytes[..]))
+    }
+
+    /// What stands beside the signature.
+    pub(super) fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// The raw signature.
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// What must hold beside it: log entries and timestamps, for a signature by `key` over a file with this hash.
+    fn check_beside<'k>(
+        &self,
+        key: &'k PublicKey,
+        (hash, bytes): (Hash, &[u8]),
+        evidence: &Evidence,
+    ) -> Result<BlobVerdict<'k>> {
+        let content = Content::Hash(hash, bytes);
+        let of = Of { key, signature: &self.signature, text: &self.text, content };
+        let (standing, demanded) = material::judge(&self.material, &of, evidence);
+        demanded.map(|()| BlobVerdict { key, standing })
     }
 }
 
@@ -54,9 +103,11 @@ impl<'k> BlobVerifier<'k> {
     #[must_use]
     pub fn new(keys: &'k [PublicKey], signature: &'k BlobSignature) -> Self {
         let stated = signature.message_digest.as_ref().map(|(hash, _)| *hash);
-        let needed = |hash: Hash| {
-            stated
-                .map_or_else(|| keys.iter().any(|key| key.hashes().contains(&hash)), |stated| stated == hash)
+        // An entry names a hash also where the key signs none.
+        let logged = !signature.material.entries.is_empty();
+        let needed = |hash: Hash| match stated {
+            Some(stated) => stated == hash,
+            None => (logged && hash == Hash::Sha256) || keys.iter().any(|key| key.hashes().contains(&hash)),
         };
         let hashers = [Hash::Sha256, Hash::Sha384, Hash::Sha512].into_iter().filter(|hash| needed(*hash));
         let stream = |key: &'k PublicKey| Some((key, key.verify_stream(&signature.signature)?));
@@ -74,13 +125,20 @@ impl<'k> BlobVerifier<'k> {
         self.streams.iter_mut().for_each(|(_, stream)| stream.update(bytes));
     }
 
-    /// The key whose signature it is. MESSAGE-DIGEST where a bundle says that it is another file's; SIG-KEY.
-    pub fn finish(self) -> Result<&'k PublicKey> {
+    /// The key whose signature it is. MESSAGE-DIGEST where a bundle says that it is another file's; SIG-KEY; the checks of
+    /// log entries and timestamps, where there are any or some are demanded.
+    pub fn finish(self, evidence: &Evidence) -> Result<BlobVerdict<'k>> {
         let Self { keys, signature, hashers, streams } = self;
         let hashes: Vec<(Hash, Vec<u8>)> = hashers.into_iter().map(Hasher::finish).collect();
         check_message_digest(signature, &hashes)?;
         let streamed = streams.into_iter().find_map(|(key, stream)| stream.is_good().then_some(key));
-        streamed.map_or_else(|| check_sig_key(keys, signature, &hashes), Ok)
+        let (key, hash) = match streamed {
+            Some(key) => {
+                (key, hashes.first().map_or((Hash::Sha256, &[][..]), |(hash, bytes)| (*hash, bytes)))
+            }
+            None => check_sig_key(keys, signature, &hashes)?,
+        };
+        signature.check_beside(key, hash, evidence)
     }
 }
 
@@ -90,7 +148,8 @@ pub fn verify_digest<'k>(
     keys: &'k [PublicKey],
     signature: &BlobSignature,
     sha256: &Digest,
-) -> Result<&'k PublicKey> {
+    evidence: &Evidence,
+) -> Result<BlobVerdict<'k>> {
     let refuse = |why: &str| Error::new(Check::Usage, sha256).detail(why).hint("give the file itself");
     if keys.iter().all(|key| key.hashes().is_empty()) {
         return Err(refuse("an Ed25519 key signs a file, not its hash"));
@@ -100,7 +159,8 @@ pub fn verify_digest<'k>(
     }
     let hashes = [(Hash::Sha256, sha256.as_bytes().to_vec())];
     check_message_digest(signature, &hashes)?;
-    check_sig_key(keys, signature, &hashes)
+    let (key, hash) = check_sig_key(keys, signature, &hashes)?;
+    signature.check_beside(key, hash, evidence)
 }
 
 /// MESSAGE-DIGEST: the hash that a bundle names is the file's.
@@ -111,44 +171,47 @@ fn check_message_digest(signature: &BlobSignature, hashes: &[(Hash, Vec<u8>)]) -
     }
 }
 
-/// SIG-KEY: the signature verifies with a key given, over a hash that such a key signs.
-fn check_sig_key<'k>(
+/// SIG-KEY: the signature verifies with a key given, over a hash that such a key signs. Returns key and hash.
+fn check_sig_key<'k, 'h>(
     keys: &'k [PublicKey],
     signature: &BlobSignature,
-    hashes: &[(Hash, Vec<u8>)],
-) -> Result<&'k PublicKey> {
-    let signed = |key: &&PublicKey| {
-        hashes.iter().any(|(hash, bytes)| key.verify_hash(*hash, bytes, &signature.signature))
+    hashes: &'h [(Hash, Vec<u8>)],
+) -> Result<(&'k PublicKey, (Hash, &'h [u8]))> {
+    let signed = |key: &'k PublicKey| {
+        let over = hashes.iter().find(|(hash, bytes)| key.verify_hash(*hash, bytes, &signature.signature));
+        over.map(|(hash, bytes)| (key, (*hash, &bytes[..])))
     };
-    keys.iter().find(signed).ok_or_else(|| Error::new(Check::SigKey, ""))
+    keys.iter().find_map(signed).ok_or_else(|| Error::new(Check::SigKey, ""))
 }
 
-/// BLOB-BUNDLE: a bundle v0.3 by a public key that holds the signature of a file. Returns whether it has log entries.
-fn check_blob_bundle(bytes: &[u8]) -> Result<(BlobSignature, bool)> {
+/// BLOB-BUNDLE: a bundle of a published version by a public key that holds the signature of a file.
+fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     let refuse = |why: &str| Error::new(Check::BlobBundle, "").detail(why);
     if bytes.len() <= limits::MANIFEST
         && let Ok(value) = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
     {
         if value.get("base64Signature").is_some() {
-            return Err(refuse("a bundle of cosign before 3, which holds a signature and a log entry")
-                .hint("what it holds as base64Signature is taken by --signature"));
+            return read_local(&value);
         }
         if value.get("dsseEnvelope").is_some() {
             return Err(refuse("it holds an attestation or an image's signature, not a file's"));
         }
     }
-    let (value, logged) = read_frame(bytes, "messageSignature").map_err(|error| {
+    let (value, material) = read_frame(bytes, "messageSignature", &MEDIA_TYPES).map_err(|error| {
+        if error.check() != Check::BundleSyntax {
+            return error;
+        }
         let refused = error.details().fold(Error::new(Check::BlobBundle, ""), Error::detail);
         refused.caused_by(error)
     })?;
     let message = value.get("messageSignature").ok_or_else(|| refuse("no messageSignature"))?;
-    known(message, &["messageDigest", "signature"]).map_err(refuse)?;
+    message.only(&["messageDigest", "signature"]).map_err(refuse)?;
     let signature = bytes_of(message.get("signature")).ok_or_else(|| refuse("signature is not base64"))?;
     let digest = message.get("messageDigest").ok_or_else(|| refuse("no messageDigest"))?;
-    known(digest, &["algorithm", "digest"]).map_err(refuse)?;
+    digest.only(&["algorithm", "digest"]).map_err(refuse)?;
     // cosign 3 leaves it empty where the key is Ed25519; what was signed is the file.
     if digest.as_object() == Some(&[]) {
-        return Ok((BlobSignature { signature, message_digest: None }, logged));
+        return Ok(BlobSignature::of(signature, None, material));
     }
     let hash = match digest.get("algorithm").and_then(Value::as_str) {
         Some("SHA2_256") => Hash::Sha256,
@@ -158,7 +221,23 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<(BlobSignature, bool)> {
     };
     let bytes = bytes_of(digest.get("digest")).filter(|bytes| bytes.len() == hash.size());
     let bytes = bytes.ok_or_else(|| refuse("messageDigest is no hash of that size in base64"))?;
-    Ok((BlobSignature { signature, message_digest: Some((hash, bytes)) }, logged))
+    Ok(BlobSignature::of(signature, Some((hash, bytes)), material))
+}
+
+/// What `cosign sign-blob --bundle` wrote before 3 (cosign `LocalSignedPayload`): a signature and the promise of a Rekor v1
+/// log. A proof has no place in it.
+fn read_local(value: &Value) -> Result<BlobSignature> {
+    let refuse = |why: &str| Error::new(Check::BlobBundle, "").detail(why);
+    value.only(&["base64Signature", "cert", "rekorBundle"]).map_err(refuse)?;
+    if present(value.get("cert")).is_some_and(|cert| cert.as_str() != Some("")) {
+        return Err(Error::new(Check::SigCertificate, ""));
+    }
+    let text = value.get("base64Signature").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| refuse("base64Signature is empty"))?;
+    let signature = STANDARD.decode(text).map_err(|_| refuse("base64Signature is not padded base64"))?;
+    let entry = present(value.get("rekorBundle")).map(Entry::read_promised).transpose()?;
+    let material = Material { entries: entry.into_iter().collect(), tokens: Vec::new() };
+    Ok(BlobSignature { text: text.to_owned(), ..BlobSignature::of(signature, None, material) })
 }
 
 enum Hasher {
@@ -192,3 +271,11 @@ impl Hasher {
         }
     }
 }
+
+/// Every published spelling. Nothing signs the media type, and it decides nothing: entries are checked alike in each.
+pub(super) const MEDIA_TYPES: [&str; 4] = [
+    bundle::MEDIA_TYPE,
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+];

@@ -1,15 +1,15 @@
 //! Signatures and attestations in Sigstore bundles.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-
+use super::Form;
 use super::attestation::check_attestation;
+use super::log::{self, Content, Of};
 use super::sig::check_payload_annotations;
-use super::{Claims, Demand, Form, LogStatus, Purpose, Signed, Verdict, Verifier};
+use super::verdict::{Claims, Demand, Purpose, Verdict, Verifier};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::json::{Names, Value};
+use crate::format::log::{Entry, Material, present, protobuf_base64, read_tokens};
 use crate::format::statement::{self, Statement};
 use crate::format::{bundle, envelope};
 use crate::limits;
@@ -23,8 +23,7 @@ impl Verifier {
     }
 
     fn bundle(&self, bytes: &[u8], media_type: &str, subject: &Digest, demand: &Demand) -> Result<Verdict> {
-        let Bundle { statement, signature, logged } = Bundle::read(bytes, media_type)?;
-        check_bundle_log(logged)?;
+        let Bundle { statement, signature, material } = Bundle::read(bytes, media_type)?;
         let message = envelope::pae(statement::MEDIA_TYPE, &statement);
         let key = self.check_sig_key(&demand.keys, &message, &signature)?;
         let claims = match &demand.purpose {
@@ -32,9 +31,11 @@ impl Verifier {
             // Its subject is compared whatever is said of claims, as cosign does in this form.
             Purpose::Attestation(kind) => check_attestation(&statement, kind.as_ref(), Some(subject)),
         };
-        let signed = Signed { key_id: key.id(), log: LogStatus::Absent };
-        let claims = claims.map(|()| Claims::Statement(statement.into()));
-        Ok(Verdict::of(Form::Bundle, signed, &signature, claims))
+        let text = log::spelled(&signature);
+        let content = Content::Envelope(&statement, Digest::of(&message));
+        let of = Of { key, signature: &signature, text: &text, content };
+        let claims = claims.map(|()| Claims::Statement(statement.clone().into()));
+        Ok(Verdict::of(Form::Bundle, &of, &material, claims, demand))
     }
 }
 
@@ -45,11 +46,6 @@ fn check_statement(bytes: &[u8], subject: &Digest, demand: &Demand) -> Result<()
     let annotations = check_bundle_subject(&statement, subject)?;
     check_bundle_predicate(&statement)?;
     if demand.claims { check_payload_annotations(annotations, &demand.annotations) } else { Ok(()) }
-}
-
-/// BUNDLE-LOG: log entries and timestamps count only when they are checked.
-pub(super) fn check_bundle_log(logged: bool) -> Result<()> {
-    if logged { Err(Error::new(Check::BundleLog, "")) } else { Ok(()) }
 }
 
 /// BUNDLE-SUBJECT: a subject of the statement has this digest. Returns its annotations.
@@ -71,48 +67,63 @@ fn check_bundle_predicate(statement: &Statement) -> Result<()> {
 /// What a bundle by a key holds.
 pub(super) struct Bundle {
     pub(super) statement: Vec<u8>,
-    signature: Vec<u8>,
-    logged: bool,
+    pub(super) signature: Vec<u8>,
+    pub(super) material: Material,
 }
 
 impl Bundle {
     /// BUNDLE-SYNTAX: v0.3, a public key, a DSSE envelope of an in-toto statement with one signature and no key id.
     pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
-        if !is_v03(media_type) {
+        if !V03.contains(&media_type) {
             return Err(refuse("the layer's media type is not a bundle v0.3"));
         }
-        let (value, logged) = read_frame(bytes, "dsseEnvelope")?;
+        Self::read_of(bytes, &V03)
+    }
+
+    /// The same, of these media types.
+    pub(super) fn read_of(bytes: &[u8], media_types: &[&str]) -> Result<Self> {
+        let (value, material) = read_frame(bytes, "dsseEnvelope", media_types)?;
         let envelope = value.get("dsseEnvelope").ok_or_else(|| refuse("no dsseEnvelope"))?;
         let Envelope { statement, signatures } = Envelope::read(envelope).map_err(refuse)?;
         let [only] = <[_; 1]>::try_from(signatures).map_err(|_| refuse("one signature is wanted"))?;
         if !only.key_id.is_empty() {
             return Err(refuse("the signature has a keyid"));
         }
-        Ok(Self { statement, signature: only.signature, logged })
+        Ok(Self { statement, signature: only.signature, material })
     }
 }
 
-/// BUNDLE-SYNTAX: what a bundle v0.3 by a public key has whatever `content` it holds. Returns the bundle, and whether
-/// it has log entries or timestamps.
-pub(super) fn read_frame(bytes: &[u8], content: &str) -> Result<(Value, bool)> {
+/// BUNDLE-SYNTAX: what a bundle by a public key has whatever `content` it holds. Its media type is one of these. Returns the
+/// bundle, and what stands beside its signature.
+pub(super) fn read_frame(bytes: &[u8], content: &str, media_types: &[&str]) -> Result<(Value, Material)> {
     if bytes.len() > limits::MANIFEST {
         return Err(refuse("larger than 4 MiB"));
     }
     let value = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| refuse("not strict JSON").caused_by(error))?;
-    known(&value, &["mediaType", "verificationMaterial", content]).map_err(refuse)?;
-    if !value.get("mediaType").and_then(Value::as_str).is_some_and(is_v03) {
-        return Err(refuse("mediaType is not a bundle v0.3"));
+    value.only(&["mediaType", "verificationMaterial", content]).map_err(refuse)?;
+    let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default();
+    if !media_types.contains(&media_type) {
+        return Err(refuse("its mediaType is not that of a bundle taken here").detail(media_type));
     }
     let material = value.get("verificationMaterial").ok_or_else(|| refuse("no verificationMaterial"))?;
-    known(material, &["publicKey", "tlogEntries", "timestampVerificationData"]).map_err(refuse)?;
-    let key = material.get("publicKey").ok_or_else(|| refuse("no publicKey"))?;
-    known(key, &["hint"]).map_err(refuse)?;
-    let entries = material.get("tlogEntries").is_some_and(|entries| entries.as_array() != Some(&[]));
-    let stamps = material.get("timestampVerificationData").is_some_and(|data| {
-        data.get("rfc3161Timestamps").is_some_and(|stamps| stamps.as_array() != Some(&[]))
-    });
-    Ok((value, entries || stamps))
+    check_sig_certificate(material)?;
+    material.only(&["publicKey", "tlogEntries", "timestampVerificationData"]).map_err(refuse)?;
+    let key = present(material.get("publicKey")).ok_or_else(|| refuse("no publicKey"))?;
+    key.only(&["hint"]).map_err(refuse)?;
+    let entries = Entry::read_all(material.get("tlogEntries"))?;
+    let tokens = read_tokens(material.get("timestampVerificationData"))?;
+    Ok((value, Material { entries, tokens }))
+}
+
+/// SIG-CERTIFICATE: a signature by a certificate is a keyless one.
+fn check_sig_certificate(material: &Value) -> Result<()> {
+    let by = |name: &str| present(material.get(name)).is_some();
+    if by("certificate") || by("x509CertificateChain") {
+        return Err(Error::new(Check::SigCertificate, "")
+            .detail("signatures with a certificate are not supported yet"));
+    }
+    Ok(())
 }
 
 /// A DSSE envelope of an in-toto statement.
@@ -131,7 +142,7 @@ pub(super) struct Signature {
 impl Envelope {
     /// Reads an envelope; the error says what is wrong with it.
     pub(super) fn read(envelope: &Value) -> Result<Self, &'static str> {
-        known(envelope, &["payload", "payloadType", "signatures"])?;
+        envelope.only(&["payload", "payloadType", "signatures"])?;
         if envelope.get("payloadType").and_then(Value::as_str) != Some(statement::MEDIA_TYPE) {
             return Err("payloadType is no in-toto statement's");
         }
@@ -144,7 +155,7 @@ impl Envelope {
 
 impl Signature {
     fn read(value: &Value) -> Result<Self, &'static str> {
-        known(value, &["sig", "keyid"])?;
+        value.only(&["sig", "keyid"])?;
         let signature = bytes_of(value.get("sig")).ok_or("sig is not base64")?;
         let key_id = match value.get("keyid") {
             None => "",
@@ -158,21 +169,10 @@ fn refuse(why: &str) -> Error {
     Error::new(Check::BundleSyntax, "").detail(why)
 }
 
-fn is_v03(media_type: &str) -> bool {
-    matches!(media_type, bundle::MEDIA_TYPE | "application/vnd.dev.sigstore.bundle+json;version=0.3")
-}
+/// The two spellings of v0.3: image signatures are in no other version, as for cosign.
+const V03: [&str; 2] = [bundle::MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3"];
 
-pub(super) fn known(value: &Value, names: &[&str]) -> Result<(), &'static str> {
-    let members = value.as_object().ok_or("an object is wanted")?;
-    if members.iter().all(|(name, _)| names.contains(&name.as_str())) {
-        Ok(())
-    } else {
-        Err("unknown member")
-    }
-}
-
-/// DSSE readers take both alphabets (dsse, envelope.md).
+/// Protobuf JSON and DSSE readers take both alphabets (dsse, envelope.md).
 pub(super) fn bytes_of(value: Option<&Value>) -> Option<Vec<u8>> {
-    let text = value?.as_str()?;
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok().filter(|bytes| !bytes.is_empty())
+    protobuf_base64(value?.as_str()?).filter(|bytes| !bytes.is_empty())
 }

@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Claims, Demand, Form, Found, LogStatus, Signed, Verdict, Verifier, check_layers};
+use super::Form;
+use super::log::{Content, Of};
+use super::verdict::{Claims, Demand, Found, Verdict, Verifier, check_layers};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, read_descriptor};
-use crate::format::json::{Names, Value};
+use crate::format::json::Value;
+use crate::format::log::{self, Entry, Material};
 use crate::format::payload::{self, Payload};
 use crate::format::signature;
+use crate::keys::public::Hash;
 use crate::limits;
 
 impl Verifier {
@@ -38,14 +42,16 @@ impl Verifier {
         subject: &Digest,
         demand: &Demand,
     ) -> Result<Verdict> {
-        let SigLayer { descriptor, signature, log } = SigLayer::read(layer)?;
+        let SigLayer { descriptor, signature, text, material } = SigLayer::read(layer)?;
         // Asked for last: what cannot count costs no request, and nothing is missed where it cannot be read.
         let bytes = (found.content)(&descriptor)?;
         check_sig_layer_size(&bytes, &descriptor)?;
         let key = self.check_sig_key(&demand.keys, &bytes, &signature)?;
         let claims = if demand.claims { check_payload(&bytes, subject, demand) } else { Ok(()) };
-        let signed = Signed { key_id: key.id(), log };
-        Ok(Verdict::of(Form::Sig, signed, &signature, claims.map(|()| Claims::Payload(bytes))))
+        let hash = Digest::of(&bytes);
+        let content = Content::Hash(Hash::Sha256, hash.as_bytes());
+        let of = Of { key, signature: &signature, text: &text, content };
+        Ok(Verdict::of(Form::Sig, &of, &material, claims.map(|()| Claims::Payload(bytes)), demand))
     }
 }
 
@@ -62,17 +68,20 @@ pub(crate) struct SigLayer {
     pub(crate) descriptor: Descriptor,
     /// The raw signature.
     pub(crate) signature: Vec<u8>,
-    log: LogStatus,
+    /// Its text, as the annotation has it.
+    text: String,
+    /// What stands beside it.
+    pub(crate) material: Material,
 }
 
 impl SigLayer {
     /// Reads a layer of a `.sig` manifest. SIG-LAYER-TYPE, SIG-ANNOTATION, SIG-BASE64, SIG-CERTIFICATE, SIG-LOG.
     pub(crate) fn read(layer: &Value) -> Result<Self> {
         let descriptor = check_sig_layer_type(layer)?;
-        let annotation = annotation(layer, signature::ANNOTATION);
-        let signature = check_sig_base64(check_sig_annotation(annotation)?)?;
-        let log = check_material(layer)?;
-        Ok(Self { descriptor, signature, log })
+        let text = check_sig_annotation(annotation(layer, signature::ANNOTATION))?;
+        let signature = check_sig_base64(text)?;
+        let material = check_material(layer)?;
+        Ok(Self { descriptor, signature, text: text.to_owned(), material })
     }
 }
 
@@ -82,11 +91,14 @@ pub(crate) fn check_sig_manifest_kind(media_type: &str, manifest: &[u8]) -> Resu
 }
 
 /// SIG-CERTIFICATE, SIG-LOG: what stands beside a signature in its layer's annotations.
-pub(super) fn check_material(layer: &Value) -> Result<LogStatus> {
+pub(super) fn check_material(layer: &Value) -> Result<Material> {
     check_sig_certificate(annotation(layer, signature::CERTIFICATE_ANNOTATION))?;
     check_sig_certificate(annotation(layer, signature::CHAIN_ANNOTATION))?;
-    check_sig_log_timestamp(annotation(layer, signature::TIMESTAMP_ANNOTATION))?;
-    check_sig_log(annotation(layer, signature::LOG_ANNOTATION))
+    // The empty string is absent, as for cosign; anything else that is not the object is invalid.
+    let present = |name| annotation(layer, name).filter(|text| !text.is_empty());
+    let entry = present(signature::LOG_ANNOTATION).map(Entry::read_annotation).transpose()?;
+    let token = present(signature::TIMESTAMP_ANNOTATION).map(log::read_token_annotation).transpose()?;
+    Ok(Material { entries: entry.into_iter().collect(), tokens: token.into_iter().collect() })
 }
 
 fn annotation<'a>(layer: &'a Value, name: &str) -> Option<&'a str> {
@@ -127,34 +139,6 @@ fn check_sig_certificate(annotation: Option<&str>) -> Result<()> {
         Some(_) => Err(Error::new(Check::SigCertificate, "")
             .detail("signatures with a certificate are not supported yet")),
     }
-}
-
-/// SIG-LOG: absent, empty, or a log bundle with its four members; it is not checked without a log key.
-fn check_sig_log(annotation: Option<&str>) -> Result<LogStatus> {
-    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(LogStatus::Absent) };
-    let refuse = || Error::new(Check::SigLog, "");
-    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
-        .map_err(|error| refuse().caused_by(error))?;
-    let payload = value.get("Payload").ok_or_else(refuse)?;
-    let whole = value
-        .get("SignedEntryTimestamp")
-        .and_then(Value::as_str)
-        .is_some_and(|set| STANDARD.decode(set).is_ok())
-        && ["body", "logID"].iter().all(|name| payload.get(name).and_then(Value::as_str).is_some())
-        && ["integratedTime", "logIndex"]
-            .iter()
-            .all(|name| payload.get(name).and_then(Value::as_integer).is_some());
-    if whole { Ok(LogStatus::Unchecked) } else { Err(refuse()) }
-}
-
-/// SIG-LOG for a timestamp annotation: absent, empty, or a token's one member; it is not checked.
-fn check_sig_log_timestamp(annotation: Option<&str>) -> Result<()> {
-    let Some(text) = annotation.filter(|text| !text.is_empty()) else { return Ok(()) };
-    let refuse = || Error::new(Check::SigLog, "").detail("the timestamp annotation");
-    let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
-        .map_err(|error| refuse().caused_by(error))?;
-    let token = value.get("SignedRFC3161Timestamp").and_then(Value::as_str);
-    if token.is_some_and(|token| STANDARD.decode(token).is_ok()) { Ok(()) } else { Err(refuse()) }
 }
 
 /// PAYLOAD-DIGEST: the payload is about this image.

@@ -14,6 +14,7 @@ mod elsewhere;
 mod faults;
 mod journal;
 mod login;
+mod logs;
 mod manners;
 mod places;
 #[path = "../support/refusals.rs"]

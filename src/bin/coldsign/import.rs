@@ -24,6 +24,7 @@ use report::Report;
 use crate::cli::{Attach, Import};
 use crate::files::{self, NamedKey};
 use crate::station::{self, Station};
+use crate::trust;
 
 pub(crate) fn run(asked: &Import, console: &mut dyn Console) -> Result<Exit> {
     files::check_threshold(asked.threshold, asked.keys.len())?;
@@ -56,6 +57,7 @@ fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Co
         threshold: asked.threshold,
         attach: forms(asked.attach),
         request,
+        evidence: trust::evidence(&asked.trust, console).map_err(nothing_pushed)?,
     };
     let missing = missing(&response, &keys);
     let plan = Plan::check(response, wanted).map_err(|error| match error.check() {

@@ -233,6 +233,7 @@ impl<'a> Run<'a> {
             annotations: BTreeMap::new(),
             claims: true,
             threshold: 1,
+            evidence: plan.wanted().evidence.clone(),
         };
         let verifier = match mode {
             Mode::Push => Verifier::knowing(plan.response().known()),

@@ -19,7 +19,7 @@ use coldsign::transfer::shard::Shard;
 use serde::Serialize;
 
 pub(crate) use merge::run as merge;
-pub(crate) use record::{Demand, Key, List, Outcome, Row, State, Verdict};
+pub(crate) use record::{Demand, Key, List, Outcome, Row, Verdict};
 
 use crate::files;
 use crate::inspect::escaped;

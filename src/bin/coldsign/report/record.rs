@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use coldsign::check::Check;
 use coldsign::transfer::shard::Shard;
+use coldsign::verify::State;
 use serde::{Deserialize, Serialize};
 
 /// What `kind` says.
@@ -35,9 +36,18 @@ pub(crate) struct Demand {
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) check_claims: bool,
     pub(crate) keys: Vec<Key>,
+    /// What is wanted of log entries: `require`, `if-present`, `ignore`.
+    pub(crate) log: String,
+    pub(crate) log_threshold: usize,
+    /// Ids of the keys of logs that are trusted.
+    pub(crate) logs: Vec<String>,
     pub(crate) recursive: bool,
     pub(crate) signature_repository: Option<String>,
     pub(crate) threshold: usize,
+    /// What is wanted of timestamps, in the words of `log`.
+    pub(crate) timestamp: String,
+    /// Timestamp authorities that are trusted: the SHA-256 of their own certificates.
+    pub(crate) timestamp_authorities: Vec<String>,
 }
 
 /// A key that counts.
@@ -119,31 +129,13 @@ pub(crate) struct Row {
     pub(crate) key_id: String,
     pub(crate) log: State,
     pub(crate) message: Option<String>,
+    pub(crate) proof: State,
     pub(crate) signature: State,
+    /// By when a log or a timestamp authority shows that it was signed.
+    pub(crate) time: Option<String>,
+    pub(crate) timestamp: State,
     /// Of these the valid ones.
     pub(crate) valid: usize,
-}
-
-/// The four words: what is not there, what was not looked at, what holds, what does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum State {
-    Absent,
-    Unchecked,
-    Verified,
-    Invalid,
-}
-
-impl State {
-    /// As it stands in every report.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Unchecked => "unchecked",
-            Self::Verified => "verified",
-            Self::Invalid => "invalid",
-        }
-    }
 }
 
 impl Outcome {

@@ -11,14 +11,14 @@ use coldsign::verify::{Claims, Demand, Purpose, Valid, Verifier};
 
 use super::images::{Images, Judge, Judged};
 use super::show::{self, Checked};
-use super::{Elsewhere, check_no_log};
+use super::{Elsewhere, exit as exit_of};
 use crate::cli::VerifyAttestation;
 use crate::files;
 use crate::station::{self, Station};
+use crate::trust;
 
 /// Verifies the attestations of every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Result<Exit> {
-    check_no_log(asked.insecure_ignore_tlog)?;
     let keys = files::read_keys(&asked.keys)?;
     files::check_threshold(asked.threshold, keys.len())?;
     if !asked.check_claims && asked.threshold > 1 {
@@ -32,6 +32,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         annotations: BTreeMap::new(),
         claims: asked.check_claims,
         threshold: asked.threshold,
+        evidence: trust::evidence(&asked.trust, console)?,
     };
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
@@ -73,7 +74,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
                 }
                 Err(error) => error,
             };
-            exit.get_or_insert(failed.exit());
+            exit.get_or_insert(exit_of(&failed));
             if failed.check() == Check::Interrupted {
                 interrupted += 1;
                 return;

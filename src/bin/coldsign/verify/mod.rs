@@ -5,7 +5,7 @@ pub(crate) mod blob;
 mod images;
 mod report;
 mod rows;
-mod show;
+pub(crate) mod show;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,19 +16,20 @@ use coldsign::exit::Exit;
 use coldsign::format::reference::{Reference, Repository};
 use coldsign::terminal::{self, Console, counted, shown};
 use coldsign::transfer::annotations;
-use coldsign::verify::{Demand, Purpose, Verifier};
+use coldsign::verify::{Demand, Evidence, Purpose, Verifier};
 
 use crate::cli::Verify;
 use crate::files::{self, NamedKey};
 use crate::report::{Files, Report};
 use crate::station::{self, Station};
+use crate::trust;
 use images::{Image, Images, Judge, Judged};
 
 /// Verifies every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
-    check_no_log(asked.insecure_ignore_tlog)?;
     let keys = files::read_keys(&asked.keys)?;
-    let demand = demand(asked, &keys)?;
+    let evidence = trust::evidence(&asked.trust, console)?;
+    let demand = demand(asked, &keys, evidence)?;
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
     let registries = station.registries();
@@ -89,7 +90,7 @@ pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
 
 /// What was asked for contradicts itself where claims are not read and something about them is demanded, or where more
 /// keys are demanded than were given.
-fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
+fn demand(asked: &Verify, keys: &[NamedKey], evidence: Evidence) -> Result<Demand> {
     if !asked.check_claims && (!asked.annotations.is_empty() || asked.threshold > 1) {
         return Err(Error::new(Check::Usage, "--check-claims=false")
             .detail("it goes with neither -a nor --threshold"));
@@ -103,16 +104,16 @@ fn demand(asked: &Verify, keys: &[NamedKey]) -> Result<Demand> {
         annotations,
         claims: asked.check_claims,
         threshold: asked.threshold,
+        evidence,
     })
 }
 
-/// Usage where entries of a log are demanded: none is asked for, and nobody is to believe that one was.
-fn check_no_log(insecure_ignore_tlog: bool) -> Result<()> {
-    if insecure_ignore_tlog {
-        return Ok(());
+/// The exit code of an image that failed. A signature that is lost to what stands beside it is one that did not match.
+pub(crate) fn exit(error: &Error) -> Exit {
+    match error.exit() {
+        Exit::Log | Exit::Token => Exit::NoneMatched,
+        exit => exit,
     }
-    Err(Error::new(Check::Usage, "--insecure-ignore-tlog=false")
-        .detail("entries of a transparency log are not checked here, so none can be demanded"))
 }
 
 /// Where signatures are looked for, if not beside their image, and who said so.
@@ -183,7 +184,7 @@ impl Tally<'_> {
             Ok(judged) => judged,
             Err(error) => {
                 self.report.add(&report::unresolved(image, self.entry, &error));
-                self.counts.exit.get_or_insert(error.exit());
+                self.counts.exit.get_or_insert(exit(&error));
                 if error.check() == Check::Interrupted {
                     self.counts.interrupted += 1;
                     return Ok(());
@@ -208,7 +209,7 @@ impl Tally<'_> {
         let Some((digest, error)) = judged.into_failure() else { return Ok(()) };
         let named = image.name.ends_with(&digest.to_string());
         let error = if named { error } else { error.within(digest) };
-        self.counts.exit.get_or_insert(error.exit());
+        self.counts.exit.get_or_insert(exit(&error));
         self.show_failed(image, error)
     }
 

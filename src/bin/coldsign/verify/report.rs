@@ -2,15 +2,17 @@
 
 use std::error::Error as _;
 
+use coldsign::digest::Digest;
 use coldsign::error::Error;
 use coldsign::format::reference::Repository;
 use coldsign::limits;
-use coldsign::verify::Valid;
+use coldsign::trust::Authority;
+use coldsign::verify::{State, Valid};
 
 use super::images::{Image, Images, JudgedDigest};
 use crate::cli::Verify;
 use crate::files::NamedKey;
-use crate::report::{Demand, Head, Key, List, Outcome, Row, State, Verdict};
+use crate::report::{Demand, Head, Key, List, Outcome, Row, Verdict};
 
 /// What is said once: what was demanded, and of which list. Before a shard is taken of it.
 pub(super) fn head(
@@ -21,14 +23,22 @@ pub(super) fn head(
     signatures: Option<&Repository>,
 ) -> Head {
     let key = |key: &NamedKey| Key { file: key.file.display().to_string(), id: key.key.id().to_string() };
+    let evidence = &demanded.evidence;
+    let own = |authority: &Authority| authority.chain().next().map(|own| Digest::of(own).to_string());
+    let authority = |authority: &Authority| own(authority).unwrap_or_default();
     Head {
         demand: Demand {
             annotations: demanded.annotations.clone(),
             check_claims: demanded.claims,
             keys: keys.iter().map(key).collect(),
+            log: evidence.log.name().to_owned(),
+            log_threshold: evidence.logs,
+            logs: evidence.trust.logs().iter().map(|log| log.id().to_string()).collect(),
             recursive: asked.recursive,
             signature_repository: signatures.map(ToString::to_string),
             threshold: demanded.threshold,
+            timestamp: evidence.tsa.name().to_owned(),
+            timestamp_authorities: evidence.trust.authorities().iter().map(authority).collect(),
         },
         list: List {
             digest: images.digest().to_string(),

@@ -2,12 +2,13 @@
 
 use coldsign::check::Check;
 use coldsign::error::Error;
-use coldsign::verify::{Demand, Form, LogStatus, Signed, Valid, Verdict};
+use coldsign::exit::Exit;
+use coldsign::verify::{Demand, Form, Signed, Standing, State, Valid, Verdict};
 
 use super::images::identity;
 use super::report::{cut, details, message};
 use crate::files::NamedKey;
-use crate::report::{Row, State};
+use crate::report::Row;
 
 /// A row for each key and form.
 pub(super) fn of(verdicts: &[Verdict], keys: &[NamedKey], demand: &Demand) -> Vec<Row> {
@@ -24,14 +25,14 @@ enum Seen<'a> {
     /// Signatures by this key: how many, and the valid ones.
     Valid(usize, Vec<&'a Valid>),
     /// Signatures by this key that are not what was demanded: how many, and the one that came furthest.
-    Refused(usize, Signed, &'a Error),
+    Refused(usize, &'a Signed, &'a Error),
 }
 
 impl<'a> Seen<'a> {
     fn of(verdicts: &'a [Verdict], key: &NamedKey, form: Form) -> Self {
         let of_form: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.form == form).collect();
         let id = key.key.id();
-        let by_key = |verdict: &&&Verdict| verdict.signed.is_some_and(|signed| signed.key_id == id);
+        let by_key = |verdict: &&&Verdict| verdict.signed.as_ref().is_some_and(|signed| signed.key_id == id);
         let ours: Vec<&Verdict> = of_form.iter().filter(by_key).copied().collect();
         let valid: Vec<&Valid> = ours.iter().filter_map(|verdict| verdict.outcome.as_ref().ok()).collect();
         if !valid.is_empty() {
@@ -39,7 +40,7 @@ impl<'a> Seen<'a> {
         }
         let furthest = ours.iter().max_by_key(|verdict| verdict.came());
         if let Some((signed, error)) =
-            furthest.and_then(|one| Some((one.signed?, one.outcome.as_ref().err()?)))
+            furthest.and_then(|one| Some((one.signed.as_ref()?, one.outcome.as_ref().err()?)))
         {
             return Self::Refused(ours.len(), signed, error);
         }
@@ -69,7 +70,10 @@ impl Row {
             key_id: key.key.id().to_string(),
             log: State::Unchecked,
             message: None,
+            proof: State::Unchecked,
             signature: State::Unchecked,
+            time: None,
+            timestamp: State::Unchecked,
             valid: 0,
         };
         match seen {
@@ -77,40 +81,62 @@ impl Row {
                 annotations: State::Absent,
                 claims: State::Absent,
                 log: State::Absent,
+                proof: State::Absent,
                 signature: State::Absent,
+                timestamp: State::Absent,
                 ..row
             },
             Seen::Valid(found, valid) => {
                 let demanded = demand.claims && !demand.annotations.is_empty();
                 // Whose digest a bundle is about is compared whether claims are or not.
                 let claimed = demand.claims || form == Form::Bundle;
-                let logged = valid.iter().any(|valid| valid.log() == LogStatus::Unchecked);
                 Self {
                     annotations: if demanded { State::Verified } else { State::Unchecked },
                     claims: if claimed { State::Verified } else { State::Unchecked },
                     found: *found,
                     identities: identities(valid),
-                    log: if logged { State::Unchecked } else { State::Absent },
                     signature: State::Verified,
                     valid: valid.len(),
-                    ..row
+                    ..row.beside(best(valid))
                 }
             }
             Seen::Refused(found, signed, error) => {
                 let annotations = error.check() == Check::PayloadAnnotations;
+                // What stands beside a signature is judged when its claims hold.
+                let beside = matches!(error.exit(), Exit::Log | Exit::Token);
+                let demanded = demand.claims && !demand.annotations.is_empty();
                 Self {
-                    annotations: if annotations { State::Invalid } else { State::Unchecked },
-                    claims: if annotations { State::Verified } else { State::Invalid },
+                    annotations: match (annotations, beside && demanded) {
+                        (true, _) => State::Invalid,
+                        (false, true) => State::Verified,
+                        (false, false) => State::Unchecked,
+                    },
+                    claims: match (annotations || beside, demand.claims || form == Form::Bundle) {
+                        (true, true) => State::Verified,
+                        (true, false) => State::Unchecked,
+                        (false, _) => State::Invalid,
+                    },
                     found: *found,
-                    log: log(signed.log),
                     signature: State::Verified,
-                    ..row.refused(error)
+                    ..row.refused(error).beside(Some(&signed.standing))
                 }
             }
             Seen::Strange(found, error) => {
                 let (signature, log) = strange(error.check());
                 Self { found: *found, log, signature, ..row.refused(error) }
             }
+        }
+    }
+
+    /// What is known of what stands beside the signature.
+    fn beside(self, standing: Option<&Standing>) -> Self {
+        let Some(standing) = standing else { return self };
+        Self {
+            log: standing.log(),
+            proof: standing.proof(),
+            time: standing.time().map(|(time, _)| time.to_string()),
+            timestamp: standing.token(),
+            ..self
         }
     }
 
@@ -122,7 +148,7 @@ impl Row {
 /// What is known of a signature and its log entry, by the check that it failed before any key was known to have made it.
 fn strange(check: Check) -> (State, State) {
     match check {
-        Check::SigLog => (State::Unchecked, State::Invalid),
+        Check::SigLog | Check::LogSyntax | Check::LogLimit => (State::Unchecked, State::Invalid),
         Check::SigKey
         | Check::SigManifestKind
         | Check::SigLayerType
@@ -136,11 +162,10 @@ fn strange(check: Check) -> (State, State) {
     }
 }
 
-fn log(status: LogStatus) -> State {
-    match status {
-        LogStatus::Absent => State::Absent,
-        LogStatus::Unchecked => State::Unchecked,
-    }
+/// What stands beside the valid signature that says most.
+fn best<'a>(valid: &[&'a Valid]) -> Option<&'a Standing> {
+    let most = |standing: &&Standing| (standing.log(), standing.proof(), standing.token());
+    valid.iter().map(|valid| valid.standing()).max_by_key(most)
 }
 
 /// What its payloads call the image, each once.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error as _;
+use std::fmt::Write as _;
 
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
@@ -10,7 +11,8 @@ use coldsign::format::json;
 use coldsign::format::payload::{self, Payload};
 use coldsign::format::statement::Statement;
 use coldsign::terminal::{Console, counted, shown};
-use coldsign::verify::{Claims, Form, Valid};
+use coldsign::verify::material::{SeenEntry, SeenToken};
+use coldsign::verify::{Claims, Form, Standing, State, Valid};
 use serde_json::{Value, json};
 
 use super::images::{Image, Judged};
@@ -23,8 +25,9 @@ pub(super) fn row(image: &Image, judged: &Judged) -> String {
     let forms: BTreeSet<Form> = judged.valid().map(Valid::form).collect();
     let forms: Vec<&str> = forms.into_iter().map(Form::name).collect();
     let digests = counted(judged.digests.len(), "digest", "digests");
-    let log = match logs(judged).as_slice() {
-        [one] => one,
+    let states: BTreeSet<State> = judged.valid().map(|valid| valid.standing().log()).collect();
+    let log = match states.into_iter().collect::<Vec<_>>().as_slice() {
+        [one] => one.name(),
         _ => "mixed", // the reports say which
     };
     let notes: String = notes(judged).into_iter().flat_map(|note| ["; ", note]).collect();
@@ -114,7 +117,10 @@ pub(super) fn header(
         String::new()
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
-    console.say(&format!("form: {forms}; log: {}{digests}", logs(judged).join(" and ")))?;
+    let standings: Vec<&Standing> = judged.valid().map(Valid::standing).collect();
+    let states = states(&standings);
+    console.say(&format!("form: {forms}; {states}{digests}"))?;
+    judged.valid().try_for_each(|valid| standing(valid.standing(), console))?;
     checked.kind.map_or(Ok(()), |kind| console.say(&format!("type: {kind}")))?;
     notes(judged).into_iter().try_for_each(|note| console.say(note))?;
     if checked.claims {
@@ -124,10 +130,65 @@ pub(super) fn header(
     console.say(UNCLAIMED)
 }
 
-/// `absent`, `unchecked` or both: what is known of the log entries of valid signatures.
-fn logs(judged: &Judged) -> Vec<&'static str> {
-    let names: BTreeSet<&str> = judged.valid().map(|valid| valid.log().name()).collect();
-    names.into_iter().collect()
+/// `log: verified; proof: verified; timestamp: absent`: what is known of what stands beside valid signatures. Of several
+/// signatures each word is said once; a log that nobody knows of has no proof to speak of.
+pub(crate) fn states(standings: &[&Standing]) -> String {
+    let of = |part: fn(&Standing) -> State| {
+        let states: BTreeSet<State> = standings.iter().map(|standing| part(standing)).collect();
+        states.into_iter().map(State::name).collect::<Vec<_>>().join(" and ")
+    };
+    let (log, proof, token) = (of(Standing::log), of(Standing::proof), of(Standing::token));
+    if log == "absent" && token == "absent" {
+        return "log: absent".to_owned();
+    }
+    format!("log: {log}; proof: {proof}; timestamp: {token}")
+}
+
+/// Says each log entry and each timestamp of a signature, and which time counts.
+pub(super) fn standing(standing: &Standing, console: &mut dyn Console) -> Result<()> {
+    for entry in &standing.entries {
+        console.say(&format!("  log entry {}: {}", entry.index, shown(&of_entry(entry))))?;
+    }
+    for token in &standing.tokens {
+        console.say(&format!("  timestamp: {}", shown(&of_token(token))))?;
+    }
+    match standing.time() {
+        Some((time, by)) => console.say(&format!("  signed no later than {time}, by {}", shown(by))),
+        None => Ok(()),
+    }
+}
+
+/// `verified, rekor.example (root.json), 2026-11-22T21:03:47Z`
+pub(crate) fn of_entry(entry: &SeenEntry) -> String {
+    let mut text = entry.state.name().to_owned();
+    if let Some((log, source)) = &entry.log {
+        let _ = write!(text, ", {log} ({source})");
+    }
+    if let Some(time) = entry.time {
+        let _ = write!(text, ", {time}");
+    }
+    if entry.state == State::Verified && entry.proof == State::Absent {
+        text.push_str(", promised, not proved");
+    }
+    if let Some(reason) = &entry.reason {
+        let _ = write!(text, ", {reason}");
+    }
+    text
+}
+
+/// `verified, Test TSA, 2026-11-22T21:03:47Z`
+pub(crate) fn of_token(token: &SeenToken) -> String {
+    let mut text = token.state.name().to_owned();
+    if let Some(authority) = &token.authority {
+        let _ = write!(text, ", {authority}");
+    }
+    if let Some(time) = token.time {
+        let _ = write!(text, ", {time}");
+    }
+    if let Some(reason) = &token.reason {
+        let _ = write!(text, ", {reason}");
+    }
+    text
 }
 
 /// The notes on its digests, each once.
