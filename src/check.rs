@@ -395,8 +395,8 @@ checks! {
             "A signature layer has the signature annotation, not empty.";
         SigBase64 "SIG-BASE64" NoneMatched "signature is not base64",
             "Signatures are padded standard base64; line breaks are skipped, as cosign does.";
-        SigCertificate "SIG-CERTIFICATE" NoneMatched "certificate annotation cannot be read",
-            "A certificate annotation is empty or PEM; keyless signatures are not counted.";
+        SigCertificate "SIG-CERTIFICATE" NoneMatched "signature is by a certificate, or says so",
+            "A certificate annotation is absent or empty, a bundle names a public key: keyless signatures are not supported yet and never count.";
         SigLog "SIG-LOG" NoneMatched "log or timestamp annotation cannot be read",
             "A log annotation is absent, empty or exactly a log bundle, a timestamp annotation absent, empty or exactly a timestamp's.";
         SigKey "SIG-KEY" NoneMatched "not signed by the key",

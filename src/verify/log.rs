@@ -343,7 +343,7 @@ fn check_v1_origin(checkpoint: &Checkpoint, log: &Log) -> Result<(String, [u8; 4
     if !log.is_named(name) {
         return Err(refuse(&format!("the log is {}", log.name())));
     }
-    if checkpoint.lines().iter().any(|line| line.name != name) {
+    if checkpoint.lines().iter().all(|line| line.name != name) {
         return Err(refuse("it is signed by another name"));
     }
     let [a, b, c, d, ..] = *log.key().id().as_bytes();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::{self, Checked, Of};
+use super::log::{self, Checked, Content, Of};
 use super::timestamp::{Token, check_token_count, check_token_repeated};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -222,6 +222,10 @@ fn judge_tokens(
                     stamps.push(stamp.time());
                 }
                 Ok(None) => seen.reason = Some("of no authority that was given".to_owned()),
+                Err(error) if error.check() == Check::TokenImprint && is_of_signature(der, of, demand) => {
+                    seen.reason =
+                        Some("of the signature, not of the envelope: cosign 3 writes it so".to_owned());
+                }
                 Err(error) => {
                     seen.state = State::Invalid;
                     seen.reason = Some(refuse(error));
@@ -231,6 +235,13 @@ fn judge_tokens(
         standing.tokens.push(seen);
     }
     stamps
+}
+
+/// Whether a timestamp of an `.att`, which is one of the envelope, is a good one of the signature instead. cosign 3 writes
+/// those, and no verifier takes them: it never counts, and is no forgery either.
+fn is_of_signature(der: &[u8], of: &Of<'_>, demand: &Evidence) -> bool {
+    let check = |token: Token| token.check(of.signature, demand.trust.authorities());
+    matches!(of.content, Content::Layer(..)) && matches!(Token::parse(der).and_then(check), Ok(Some(_)))
 }
 
 /// Judges the log entries. Returns the ids of the keys of distinct logs that have the signature.

@@ -8,7 +8,11 @@ mod attestation;
 #[cfg(feature = "connected")]
 mod blob;
 #[cfg(feature = "connected")]
+mod blob_attestation;
+#[cfg(feature = "connected")]
 mod bundle;
+#[cfg(feature = "connected")]
+pub mod examine;
 #[cfg(feature = "connected")]
 pub mod log;
 #[cfg(feature = "connected")]
@@ -33,6 +37,8 @@ pub(crate) use attestation::{
 };
 #[cfg(feature = "connected")]
 pub use blob::{BlobSignature, BlobVerdict, BlobVerifier, verify_digest as verify_blob_digest};
+#[cfg(feature = "connected")]
+pub use blob_attestation::BlobAttestation;
 #[cfg(feature = "connected")]
 pub use material::{Evidence, Standing, State, Want};
 #[cfg(feature = "connected")]

@@ -10,6 +10,7 @@
 mod attach;
 mod beside;
 mod blob;
+mod bundles;
 mod canary;
 mod claims;
 mod help;

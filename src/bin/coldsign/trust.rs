@@ -21,7 +21,7 @@ pub(crate) fn evidence(asked: &TrustArgs, console: &mut dyn Console) -> Result<E
         return Err(Error::new(Check::Usage, "--log-threshold").detail("it goes with --log require"));
     }
     let distinct = distinct_logs(&trust);
-    if log == Want::Require && asked.log_threshold > distinct {
+    if log == Want::Require && asked.log_threshold > distinct.max(1) {
         return Err(Error::new(Check::Usage, format!("--log-threshold {}", asked.log_threshold))
             .detail(format!("{distinct} given")));
     }
@@ -69,7 +69,7 @@ fn log_want(asked: &TrustArgs, trust: &Trust) -> Result<Want> {
     }
     let default = if trust.logs().is_empty() { Want::IfPresent } else { Want::Require };
     let want = said.or(cosigns).unwrap_or(default);
-    if want == Want::Require && trust.logs().is_empty() {
+    if want == Want::Require && trust.is_empty() {
         return Err(Error::new(Check::TrustNone, "--log require")
             .hint("give --trusted-root, --rekor-key or SIGSTORE_REKOR_PUBLIC_KEY"));
     }
@@ -85,7 +85,7 @@ fn tsa_want(asked: &TrustArgs, trust: &Trust) -> Result<Want> {
         (_, true) => Want::Require,
         (want, false) => want,
     };
-    if want == Want::Require && trust.authorities().is_empty() {
+    if want == Want::Require && trust.is_empty() {
         return Err(Error::new(Check::TrustNone, "--tsa require")
             .hint("give --trusted-root or --timestamp-certificate-chain"));
     }

@@ -132,7 +132,7 @@ pub(super) fn header(
 
 /// `log: verified; proof: verified; timestamp: absent`: what is known of what stands beside valid signatures. Of several
 /// signatures each word is said once; a log that nobody knows of has no proof to speak of.
-pub(super) fn states(standings: &[&Standing]) -> String {
+pub(crate) fn states(standings: &[&Standing]) -> String {
     let of = |part: fn(&Standing) -> State| {
         let states: BTreeSet<State> = standings.iter().map(|standing| part(standing)).collect();
         states.into_iter().map(State::name).collect::<Vec<_>>().join(" and ")
