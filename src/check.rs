@@ -554,6 +554,30 @@ checks! {
         RegistryCredentials "REGISTRY-CREDENTIALS" Environment "credentials cannot be read",
             "The file of credentials is JSON as docker and podman write it, and the programs that it names answer.";
     }
+    "services" {
+        LogReach "LOG-REACH" Log "log cannot be reached",
+            "A connection to the log is made, with TLS by a certificate that is trusted, and is not dropped again and again.";
+        LogTimeout "LOG-TIMEOUT" Log "log took too long",
+            "A log connects in 10 s, is never idle for 30 s, and answers a request in 5 min, in one of three tries.";
+        LogRefused "LOG-REFUSED" Log "log does not take it",
+            "The log takes what is submitted (4xx otherwise, and final); keys and hashes that such a log cannot take are not submitted.";
+        LogAnswer "LOG-ANSWER" Log "log gave an answer that is of no use",
+            "A log answers as its kind of Rekor does, within bounds, about the entry that was submitted, after a bounded number of retries of 429 and 5xx.";
+        LogRedirect "LOG-REDIRECT" Log "log sends elsewhere",
+            "A log answers itself: nothing is redirected, and the Location of an entry that is there already is on the log.";
+        LogTile "LOG-TILE" Log "tile of the log cannot be read",
+            "The tiles that a checkpoint's size implies are there, of 32 bytes a hash; a bundle has as many entries as its name says.";
+        LogAbsent "LOG-ABSENT" Log "log does not have the entry",
+            "The log that is asked for an entry has it.";
+        TsaReach "TSA-REACH" Token "timestamp authority cannot be reached",
+            "A connection to the authority is made, with TLS by a certificate that is trusted, and is not dropped again and again.";
+        TsaTimeout "TSA-TIMEOUT" Token "timestamp authority took too long",
+            "An authority connects in 10 s, is never idle for 30 s, and answers a request in 5 min, in one of three tries.";
+        TsaRefused "TSA-REFUSED" Token "timestamp authority does not stamp it",
+            "The authority takes the request (4xx otherwise, and final).";
+        TsaAnswer "TSA-ANSWER" Token "timestamp authority gave an answer that is of no use",
+            "An authority answers itself, with status 200 and a timestamp of at most 64 KiB, after a bounded number of retries of 429 and 5xx.";
+    }
     "surroundings" {
         Interrupted "INTERRUPTED" Environment "interrupted",
             "Nothing is begun after Ctrl-C; what is done stays done.";

@@ -6,6 +6,10 @@
 pub mod body;
 pub mod merkle;
 pub mod note;
+#[cfg(feature = "connected")]
+mod reply;
+#[cfg(feature = "connected")]
+pub mod tiles;
 
 use std::fmt::{self, Write as _};
 
