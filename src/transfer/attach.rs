@@ -91,7 +91,7 @@ impl Signature {
     ) -> Result<Self> {
         let spelled = check_sig_key(&key, &payload, signature)?;
         let respelled = spelled != signature;
-        let layer = Layer { payload: Descriptor::of(payload::MEDIA_TYPE, &payload), signature: spelled };
+        let layer = Layer::dark(Descriptor::of(payload::MEDIA_TYPE, &payload), spelled);
         let checked = Self { subject, payload, layer, by: Some(key), claims, respelled };
         checked.verify()?;
         Ok(checked)
@@ -102,8 +102,7 @@ impl Signature {
         if claims {
             check_payload_digest(&Payload::parse(&payload)?, &subject.digest)?;
         }
-        let layer =
-            Layer { payload: Descriptor::of(payload::MEDIA_TYPE, &payload), signature: signature.to_vec() };
+        let layer = Layer::dark(Descriptor::of(payload::MEDIA_TYPE, &payload), signature.to_vec());
         Ok(Self { subject, payload, layer, by: None, claims, respelled: false })
     }
 
@@ -140,7 +139,7 @@ impl Signature {
     fn is_merged(&self, store: &dyn Sink) -> Result<bool> {
         let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
-        Ok(merge(standing, std::slice::from_ref(&self.layer))?.change.is_none())
+        Ok(merge(standing, std::slice::from_ref(&self.layer), false)?.change.is_none())
     }
 
     /// Whether a verdict is that of this signature's key on this payload.
@@ -172,7 +171,7 @@ impl Attachment for Signature {
     fn put(&self, store: &dyn Sink, again: bool, put: &mut Put) -> Result<()> {
         let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
-        let merge = merge(standing, std::slice::from_ref(&self.layer))?;
+        let merge = merge(standing, std::slice::from_ref(&self.layer), again)?;
         let changed = merge.change.is_some() || again;
         *put = Put { changed, foreign: merge.foreign, crashing: merge.crashing };
         if changed {
