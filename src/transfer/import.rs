@@ -326,9 +326,10 @@ impl Plan {
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
             signers.filter_map(move |signer| {
                 let key_id = signer.key().id();
-                let material = match form {
-                    Form::Att => self.response.attestation(statement, &key_id)?.1.material,
-                    _ => signer.logged(place).cloned().unwrap_or_default(),
+                let material = match (form, signer.logged(place)) {
+                    (_, None) => Material::default(),
+                    (Form::Att, Some(_)) => self.response.attestation(statement, &key_id)?.1.material,
+                    (_, Some(material)) => material.clone(),
                 };
                 Some(Pushed { form, place, key_id, over: digest?, material })
             })
