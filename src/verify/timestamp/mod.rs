@@ -71,6 +71,11 @@ impl Token {
         refused.map_or(Ok(None), Err)
     }
 
+    /// TOKEN-IMPRINT: whoever made it, it is a timestamp of `message`.
+    pub fn check_imprint(&self, message: &[u8]) -> Result<()> {
+        check_token_imprint(self, message)
+    }
+
     fn check_by(&self, message: &[u8], authority: &Authority) -> Result<()> {
         check_token_imprint(self, message)?;
         check_token_signature(self, authority)?;
