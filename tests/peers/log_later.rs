@@ -67,10 +67,10 @@ impl Dark {
 
     /// The bundle of the file, taken out of a response.
     fn extract_file(&self, response: &str, folder: &str) -> String {
-        self.sandbox.coldsign().args(["extract", response, "-o", folder]).expect(0);
+        self.sandbox.coldsign().args(["extract", response, "--output-dir", folder]).expect(0);
         let found = std::fs::read_dir(self.sandbox.path(folder)).expect("a folder").filter_map(|entry| {
             let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-            name.contains("bundle").then_some(name)
+            (name.starts_with("2-") && name.contains("bundle")).then_some(name)
         });
         let holds = |name: &String| {
             let bytes = self.sandbox.read(format!("{folder}/{name}"));
@@ -169,9 +169,9 @@ fn submitted_again_and_again() {
             std::thread::sleep(std::time::Duration::from_millis(wait));
             let _ = rustix::process::kill_process(running.pid(), rustix::process::Signal::KILL);
             running.finish();
-            if !dark.sandbox.path(&output).exists() {
-                dark.submit(logs, log, "response.tar", &output).expect(0);
-            }
+            let whole = dark.sandbox.path(&output).exists();
+            let next = dark.submit(logs, log, "response.tar", &output).expect(i32::from(whole));
+            assert_eq!(next.stderr_text().starts_with("error[OUT-EXISTS]: "), whole, "{next}");
             dark.sandbox.no_file(format!("{output}.journal"));
             let all = dark.submit(logs, log, &output, &format!("whole-{wait}.tar")).expect(0);
             all.stderr_line("0 log entries; 0 timestamps; [..]");
@@ -257,7 +257,7 @@ fn collect(value: &serde_json::Value, indexes: &mut Vec<u64>) {
     match value {
         serde_json::Value::Object(members) => {
             if let (Some(index), true) =
-                (members.get("index").and_then(serde_json::Value::as_u64), members.contains_key("logId"))
+                (members.get("logIndex").and_then(serde_json::Value::as_u64), members.contains_key("logId"))
             {
                 indexes.push(index);
             }

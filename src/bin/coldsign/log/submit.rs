@@ -30,6 +30,7 @@ pub(crate) fn run(args: &LogSubmit, console: &mut dyn Console) -> Result<()> {
     let keys = read_keys(&args.keys)?;
     let mut response = files::read(&args.response)?;
     response.check_response_absent().map_err(|error| error.within(args.response.display()))?;
+    Journal::forget(&args.output);
     let output = create(&args.output, console)?;
     let station = Station::open(&args.network, None)?;
     let publisher = Publisher::open(&args.services, station.http(), &trust).map_err(nothing)?;
