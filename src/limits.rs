@@ -80,6 +80,9 @@ pub const REFERRERS_PAGES: usize = 32;
 pub const SIGNATURE_BASE64: usize = 200;
 /// Bytes of a signature that another tool made, in base64 with its line breaks: the largest, RSA 4096, has 693.
 pub const SIGNATURE_FILE: u64 = 16 * 1024;
+/// Bytes of a log's reply and of a timestamp that are given as files: an annotation with a signature and a certificate
+/// around it, a timestamp in base64, and room.
+pub const LOG_FILE: u64 = 256 * 1024;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
 pub const KEY_FILE: u64 = 64 * 1024;
 /// Bytes of a file of attestations, one a line: a dozen of the largest, thousands of real ones.

@@ -124,6 +124,8 @@ pub struct SeenEntry {
 /// A timestamp, and what is known of it.
 #[derive(Clone, Debug)]
 pub struct SeenToken {
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
     /// The authority that made it; `None` where none that is trusted did.
     pub authority: Option<String>,
     /// What time it says; `None` where it cannot be read.
@@ -151,6 +153,17 @@ impl Standing {
     #[must_use]
     pub fn token(&self) -> State {
         together(self.tokens.iter().map(|token| token.state))
+    }
+
+    /// Whether an entry and a timestamp for each of `material` was seen: entries by log and index, timestamps by their
+    /// bytes.
+    #[must_use]
+    pub fn has(&self, material: &Material) -> bool {
+        let has_entry = |entry: &Entry| {
+            self.entries.iter().any(|seen| (seen.log_id, seen.index) == (entry.log_id, entry.index))
+        };
+        let has_token = |token: &Vec<u8>| self.tokens.iter().any(|seen| seen.digest == Digest::of(token));
+        material.entries.iter().all(has_entry) && material.tokens.iter().all(has_token)
     }
 
     /// The earliest time at which the signature is known to have been there, and who says so.
@@ -202,8 +215,13 @@ fn judge_tokens(
         .map_err(&mut *refuse)
         .err();
     for der in &material.tokens {
-        let mut seen =
-            SeenToken { authority: None, time: None, state: State::Unchecked, reason: repeated.clone() };
+        let mut seen = SeenToken {
+            digest: Digest::of(der),
+            authority: None,
+            time: None,
+            state: State::Unchecked,
+            reason: repeated.clone(),
+        };
         if repeated.is_some() {
             seen.state = State::Invalid;
         } else if demand.tsa == Want::Ignore {

@@ -4,6 +4,7 @@
 //! Only the shape is read here; that an entry is what it says, and whose, is for the verifier to find out.
 
 pub mod body;
+mod material;
 pub mod merkle;
 pub mod note;
 #[cfg(feature = "connected")]
