@@ -2,15 +2,23 @@
 //! (docs/format.md 6).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use coldsign::combine::combine;
+use coldsign::response::Response;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
 use sha2::{Digest as _, Sha256};
 
 use crate::cases::Cases;
 use crate::forge::{Forge, Json, Layer, Part, hex, pae, quoted};
 use crate::log::{Entry, Log, beside, dsse, hashed_rekord, leaf, pem, token_annotation};
 use crate::plans::{
-    one, request_of_attestation, request_of_file, request_of_hash, request_of_payload, response, two,
+    one, request, request_of_attestation, request_of_file, request_of_hash, request_of_payload, response, two,
 };
 
 /// A timestamp, as far as a file goes: bytes.
@@ -528,4 +536,91 @@ fn in_atts(cases: &mut Cases) {
     cases.add("att-manifest.log-without-bundle", &request_of_attestation().signed(&[one()]), |forge| {
         with_att(forge, |signed| annotations(&smallest(signed).annotation(), ""))
     });
+}
+
+/// What stands beside the signatures of one image in a part of a response.
+#[derive(Clone, Debug)]
+struct Beside {
+    /// The other signature that is as good.
+    mirrored: bool,
+    /// Of the four entries of a bundle.
+    entries: Vec<usize>,
+    /// Of two timestamps, in the bundle.
+    tokens: Vec<usize>,
+    /// Of two entries of a layer.
+    entry: Option<u64>,
+    /// Of two timestamps, in the layer.
+    token: Option<usize>,
+}
+
+const TOKENS: [&[u8]; 2] = [EARLIER, TOKEN];
+
+impl Beside {
+    fn forge(&self) -> Forge {
+        let key = if self.mirrored { one().mirrored() } else { one() };
+        let Self { entries, tokens, entry, token, .. } = self.clone();
+        let forge = with_layer(request().signed(&[key]), move |layer| {
+            let body = hashed_rekord(&layer.digest[7..], &layer.signature, &one().spki);
+            let entry = entry.map(|index| Log::v1(1).enter("hashedrekord", index, &body).annotation());
+            let token = token.map(|token| token_annotation(TOKENS[token]));
+            annotations(&entry.unwrap_or_default(), &token.unwrap_or_default())
+        });
+        with_bundle(forge, 0, move |signed| {
+            let all = signed.all();
+            let entries: Vec<String> = entries.iter().map(|entry| all[*entry].in_bundle()).collect();
+            let tokens: Vec<&[u8]> = tokens.iter().map(|token| TOKENS[*token]).collect();
+            beside(&entries, &tokens)
+        })
+    }
+
+    /// What both together are, where they are of one signature.
+    fn with(&self, other: &Self) -> Self {
+        let set = |one: &[usize], other: &[usize]| {
+            let both: BTreeSet<usize> = one.iter().chain(other).copied().collect();
+            both.into_iter().collect()
+        };
+        Self {
+            mirrored: self.mirrored,
+            entries: set(&self.entries, &other.entries),
+            tokens: set(&self.tokens, &other.tokens),
+            // The one that is smaller as it is written: its promise comes first.
+            entry: [self.entry, other.entry].into_iter().flatten().min_by_key(|index| self.promise(*index)),
+            token: [self.token, other.token].into_iter().flatten().min(),
+        }
+    }
+
+    fn promise(&self, index: u64) -> String {
+        let only = Self { entries: Vec::new(), tokens: Vec::new(), entry: Some(index), token: None, ..self.clone() };
+        let file = String::from_utf8_lossy(&only.forge().write()).into_owned();
+        let (_, text) = file.split_once("SignedEntryTimestamp").unwrap();
+        text.split_once('}').unwrap().0.to_owned()
+    }
+}
+
+fn besides() -> impl Strategy<Value = Beside> {
+    let places = |count: usize| subsequence((0..count).collect::<Vec<_>>(), 0..=count);
+    let parts = (any::<bool>(), places(4), places(2), option::of(7..9_u64), option::of(0..2_usize));
+    parts.prop_map(|(mirrored, entries, tokens, entry, token)| Beside { mirrored, entries, tokens, entry, token })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Combining unites what stands beside one signature, in any order; of two signatures the smaller one stays in each
+    /// place, with what is beside it and nothing of the other's.
+    #[test]
+    fn material_is_united(a in besides(), b in besides(), c in besides()) {
+        let read = |part: &Beside| Response::read(&Bytes::from(part.forge().write())).unwrap();
+        let bytes = |response: Response| response.render().to_bytes();
+        let all = bytes(combine(read(&a), [read(&b), read(&c)]).unwrap());
+        prop_assert!(bytes(combine(read(&c), [read(&b), read(&a)]).unwrap()) == all);
+        prop_assert!(bytes(combine(read(&b), [combine(read(&a), [read(&c)]).unwrap()]).unwrap()) == all);
+        let again = Response::read(&all).unwrap();
+        prop_assert!(bytes(combine(again, [read(&b), read(&a)]).unwrap()) == all);
+        prop_assert!(Response::read(&all).unwrap().read_back(&all).is_ok_and(|again| bytes(again) == all));
+        if a.mirrored == b.mirrored {
+            let both = bytes(combine(read(&a), [read(&b)]).unwrap());
+            prop_assert!(both == a.with(&b).forge().write());
+        }
+    }
 }

@@ -8,7 +8,7 @@ use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
+use super::{Beside, LookupArgs, Network, Services, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -144,6 +144,8 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) services: Services,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -202,6 +204,8 @@ pub(crate) struct Verify {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
     #[command(flatten)]
     pub(crate) network: Network,
 }

@@ -3,9 +3,13 @@
 //! Nothing that they say is believed: an entry or a timestamp leaves this module checked against what a person trusts, by
 //! the same code as `verify`. Whoever submits asks a person first: what a log was told is public for ever.
 
+pub(crate) mod add;
+mod journal;
+pub(crate) mod lookup;
 mod rekor_v1;
 mod rekor_v2;
 mod service;
+pub(crate) mod submit;
 mod timestamp;
 
 #[cfg(test)]
@@ -20,7 +24,7 @@ use coldsign::verify::log::{self, Checked, Of};
 use crate::net::Http;
 use service::{Service, Whose};
 
-pub(crate) use timestamp::{Stamped, TimestampAuthority};
+use timestamp::TimestampAuthority;
 
 /// How a log is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,13 +120,6 @@ impl<'a> Rekor<'a> {
         };
         let found = found.map(|entry| Logged::checked(entry, of, trust)).transpose()?;
         Ok(found.map(|logged| Logged { stood: true, ..logged }))
-    }
-
-    /// LOG-ABSENT: the log has the entry.
-    pub(crate) fn check_log_absent(&self, found: Option<Logged>) -> Result<Logged> {
-        found.ok_or_else(|| {
-            Error::new(Check::LogAbsent, self.log.place()).hint("coldsign log submit puts it there")
-        })
     }
 
     /// Without its own pauses, for tests.

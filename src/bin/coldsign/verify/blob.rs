@@ -22,7 +22,7 @@ use crate::trust;
 pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
     let named = read_keys(&asked.keys)?;
     let keys: Vec<PublicKey> = named.iter().map(|key| key.key.clone()).collect();
-    let evidence = trust::evidence(&asked.trust, console)?;
+    let evidence = trust::evidence_of(&asked.trust, &asked.lookup, None, console)?;
     let (signature, name) = signature(asked)?;
     let within = |error: Error| match error.check() {
         Check::MessageDigest => {

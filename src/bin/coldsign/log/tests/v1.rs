@@ -120,13 +120,11 @@ fn entries_are_found_by_their_leaf() {
         let rekor = Rekor::new(&http, Version::V1, &server.url(""), None).unwrap().hasty();
         let found = rekor.find(&Signed::artifact().of(), None, &trust("tr-v1.json"));
         assert_eq!(paths(&server), [format!("GET {ENTRIES}/{leaf}")]);
-        found.and_then(|found| rekor.check_log_absent(found))
+        found
     };
-    let found = ask("get-by-leafhash").unwrap();
+    let found = ask("get-by-leafhash").unwrap().expect("the log has it");
     assert_eq!((found.entry(), found.stood()), (&entry("get-by-leafhash"), true));
-    let (check, shown) = refused(ask("get-absent-uuid"));
-    assert_eq!(check, Check::LogAbsent);
-    assert!(shown.contains("http://127.0.0.1:"), "{shown}");
+    assert!(ask("get-absent-uuid").unwrap().is_none());
     assert_eq!(refused(ask("no such path")).0, Check::LogRefused);
     assert_eq!(refused(ask("err-bad-sig")).0, Check::LogRefused);
 }
