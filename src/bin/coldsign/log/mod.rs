@@ -119,16 +119,16 @@ impl<'a> Rekor<'a> {
         Logged::checked(entry, of, trust).map(|logged| Logged { stood, ..logged })
     }
 
-    /// Looks an entry up, and checks it; `None` where the log does not have it. Rekor v1 finds it by what it must hold;
-    /// Rekor v2 has no search: there `index` is where it is, as the entry in hand says.
+    /// Looks an entry up, and checks what the log gives; `None` where the log does not have it. `entry` is the one in hand,
+    /// of any kind; without one Rekor v1 is asked for what [`Rekor::submit`] would make of the signature. Rekor v2 has no
+    /// search: an entry in hand is looked for at its index.
     ///
-    /// As [`Rekor::submit`]; USAGE where Rekor v2 is given no index.
-    pub(crate) fn find(&self, of: &Of<'_>, index: Option<u64>, trust: &Trust) -> Result<Option<Logged>> {
-        let found = match (self.version, index) {
-            (Version::V1, _) => rekor_v1::find(&self.log, &rekor_v1::Proposed::new(of)?)?,
-            (Version::V2, Some(index)) => {
-                rekor_v2::find(&self.tiles, &rekor_v2::Proposed::new(of)?, index, trust)?
-            }
+    /// As [`Rekor::submit`]; USAGE where a Rekor v2 log is to find what no entry is in hand of.
+    pub(crate) fn find(&self, of: &Of<'_>, entry: Option<&Entry>, trust: &Trust) -> Result<Option<Logged>> {
+        let found = match (self.version, entry) {
+            (Version::V1, Some(entry)) => rekor_v1::find(&self.log, &entry.body)?,
+            (Version::V1, None) => rekor_v1::find(&self.log, rekor_v1::Proposed::new(of)?.body())?,
+            (Version::V2, Some(entry)) => rekor_v2::find(&self.tiles, &entry.body, entry.index, trust)?,
             (Version::V2, None) => {
                 return Err(Error::new(Check::Usage, self.log.place())
                     .detail("a Rekor v2 log has no search: an entry is found by its index alone"));

@@ -130,6 +130,22 @@ fn entries_are_found_by_their_leaf() {
 }
 
 #[test]
+fn entries_in_hand_are_looked_for_as_they_are() {
+    let server = Server::start(|_: &Seen| recorded().reply("b-dsse-same-sig-other-envelope-text"));
+    let http = client(settings());
+    let rekor = Rekor::new(&http, Version::V1, &server.url(""), None).unwrap();
+    // Of another text of the same envelope: an entry of this signature, that submitting would not make.
+    let mine = entry("b-dsse-same-sig-other-envelope-text");
+    let trust = trust("tr-v1.json");
+    let found = rekor.find(&Signed::statement().of(), Some(&mine), &trust).unwrap().unwrap();
+    assert_eq!(found.entry(), &mine);
+    assert_eq!(refused(rekor.find(&Signed::statement().of(), None, &trust)).0, Check::LogAnswer);
+    assert_eq!(refused(rekor.find(&Signed::artifact().of(), Some(&mine), &trust)).0, Check::LogKind);
+    let leaf = coldsign::format::log::merkle::leaf_hash(&mine.body).hex();
+    assert_eq!(paths(&server)[0], format!("GET {ENTRIES}/{leaf}"));
+}
+
+#[test]
 fn keys_that_no_such_log_takes_are_not_shown_to_it() {
     let server = Server::start(|_: &Seen| recorded().reply("a-hashedrekord"));
     let http = client(settings());
