@@ -16,12 +16,12 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Archive, Blobs};
 use crate::format::beside::Beside;
+use crate::format::bundle::{self, Held};
 use crate::format::document::{self, Content, ResponseDocument};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::layout::{self, Entry, IndexBuilder};
 use crate::format::log::{self, Material};
 use crate::format::signature::{self, Layer};
-use crate::format::bundle::{self, Held};
 use crate::format::{attestation, envelope, statement};
 use crate::keys::public::{Hash, PublicKey};
 use crate::limits;
@@ -377,7 +377,9 @@ impl Response {
         let payloads =
             self.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(unit, of)| {
-            self.signers.values().filter_map(move |signer| self.layer(Place::Payload(group, unit), of, signer))
+            self.signers
+                .values()
+                .filter_map(move |signer| self.layer(Place::Payload(group, unit), of, signer))
         });
         layers.collect()
     }
@@ -402,7 +404,9 @@ impl Response {
             let is_of_envelope = entry.kind.as_ref().is_some_and(|kind| kind.kind == "dsse");
             entry.as_annotation().filter(|entry| is_of_envelope && binding::check(entry, &of).is_ok())
         };
-        let logged = self.logged(Place::Statement(place), key_id).and_then(|there| there.entries.iter().find_map(fits));
+        let logged = self
+            .logged(Place::Statement(place), key_id)
+            .and_then(|there| there.entries.iter().find_map(fits));
         let layer = attestation::Layer::of(&envelope, kind).logged(logged);
         Some((envelope, layer))
     }
@@ -500,14 +504,11 @@ impl Response {
             return Ok(());
         }
         check_combine_keys(self.signers.len() + usize::from(!self.signers.contains_key(&key.id())))?;
-        let signer = self
-            .signers
-            .entry(key.id())
-            .or_insert_with(|| Signer {
-                key: key.clone(),
-                signatures: BTreeMap::new(),
-                material: BTreeMap::new(),
-            });
+        let signer = self.signers.entry(key.id()).or_insert_with(|| Signer {
+            key: key.clone(),
+            signatures: BTreeMap::new(),
+            material: BTreeMap::new(),
+        });
         signatures.try_for_each(|(place, signature, material)| signer.put(place, signature, material))
     }
 

@@ -157,8 +157,7 @@ impl World {
     /// Another writer's layer, merged into what stands there, or over it.
     fn stranger(&mut self, subject: &Digest, over: bool) {
         let payload = b"a stranger's".to_vec();
-        let layer =
-            Layer::dark(Descriptor::of(coldsign::format::payload::MEDIA_TYPE, &payload), vec![1]);
+        let layer = Layer::dark(Descriptor::of(coldsign::format::payload::MEDIA_TYPE, &payload), vec![1]);
         let standing = self.sig(subject).cloned().filter(|_| !over);
         let standing = standing.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.as_slice()));
         let Some(merged) = merge(standing, &[layer], false).unwrap().change else { return };

@@ -169,7 +169,11 @@ pub(super) fn read_material(layer: &Value, refuse: impl Fn() -> Error) -> Result
 
 /// Material that cannot be read is not what we write: `refused`. That there is too much of it is said as it is.
 pub(super) fn within_limits(refused: Error, error: Error) -> Error {
-    if matches!(error.check(), Check::LogLimit | Check::TokenLimit) { error } else { refused.caused_by(error) }
+    if matches!(error.check(), Check::LogLimit | Check::TokenLimit) {
+        error
+    } else {
+        refused.caused_by(error)
+    }
 }
 
 /// SIGNATURE-ENCODING: padded base64 on one line that encodes back to itself (the DER inside is the key's to judge).

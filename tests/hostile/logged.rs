@@ -119,9 +119,8 @@ fn with_entries(forge: Forge, make: impl Fn(&Signed) -> Vec<Entry> + 'static) ->
 
 /// One image, logged in both forms.
 pub(crate) fn logged() -> Forge {
-    let forge = with_layer(response(), |layer| {
-        annotations(&of_layer(layer).annotation(), &token_annotation(TOKEN))
-    });
+    let forge =
+        with_layer(response(), |layer| annotations(&of_layer(layer).annotation(), &token_annotation(TOKEN)));
     with_entries(forge, Signed::all)
 }
 
@@ -146,7 +145,11 @@ fn with_att(forge: Forge, make: impl Fn(&Signed) -> String + 'static) -> Forge {
 
 fn file_logged(forge: Forge) -> Forge {
     with_entries(forge, |signed| {
-        vec![Log::v1(1).enter("hashedrekord", 3, &hashed_rekord(&signed.file, &signed.signature, &one().spki))]
+        vec![Log::v1(1).enter(
+            "hashedrekord",
+            3,
+            &hashed_rekord(&signed.file, &signed.signature, &one().spki),
+        )]
     })
 }
 
@@ -160,28 +163,47 @@ pub(crate) fn accepted() -> Vec<(&'static str, Forge)> {
     let proved = |signed: &Signed| vec![Entry { promise: None, time: 0, ..signed.v1(1, 7) }];
     vec![
         ("logged", logged()),
-        ("logged-sig", with_layer(only((true, false)), |layer| annotations(&of_layer(layer).annotation(), ""))),
+        (
+            "logged-sig",
+            with_layer(only((true, false)), |layer| annotations(&of_layer(layer).annotation(), "")),
+        ),
         ("logged-sig-token", with_layer(only((true, false)), |_| annotations("", &token_annotation(TOKEN)))),
         ("logged-bundle-v2", with_entries(only((false, true)), |signed| vec![signed.v2()])),
         ("logged-bundle-proof", with_entries(only((false, true)), proved)),
         ("logged-bundle-token", with_bundle(only((false, true)), 0, |_| beside(&[], &[TOKEN]))),
-        ("logged-payload", with_layer(request_of_payload().signed(&[one()]), |layer| {
-            annotations(&of_layer(layer).annotation(), "")
-        })),
+        (
+            "logged-payload",
+            with_layer(request_of_payload().signed(&[one()]), |layer| {
+                annotations(&of_layer(layer).annotation(), "")
+            }),
+        ),
         ("logged-attestation", attestation_logged()),
         // An entry of Rekor v2 has no place in an `.att`.
-        ("logged-attestation-v2", with_entries(request_of_attestation().signed(&[one()]), |signed| vec![signed.v2()])),
+        (
+            "logged-attestation-v2",
+            with_entries(request_of_attestation().signed(&[one()]), |signed| vec![signed.v2()]),
+        ),
         // Nor has one that is of another spelling of the envelope.
-        ("logged-attestation-respelled", with_entries(request_of_attestation().signed(&[one()]), |signed| {
-            let body = dsse(b"as it was submitted", &signed.statement, &signed.signature, &one().spki);
-            vec![Log::v1(1).enter("dsse", 7, &body)]
-        })),
+        (
+            "logged-attestation-respelled",
+            with_entries(request_of_attestation().signed(&[one()]), |signed| {
+                let body = dsse(b"as it was submitted", &signed.statement, &signed.signature, &one().spki);
+                vec![Log::v1(1).enter("dsse", 7, &body)]
+            }),
+        ),
         ("logged-file", file_logged(request_of_file().signed(&[one()]))),
         ("logged-hash", file_logged(request_of_hash().signed(&[one()]))),
         // One of two keys.
-        ("logged-one-of-two", with_bundle(request_of_attestation().signed(&[two(), one()]), 0, |signed| {
-            if one().id() < two().id() { beside(&[signed.v2().in_bundle()], &[]) } else { beside(&[], &[TOKEN]) }
-        })),
+        (
+            "logged-one-of-two",
+            with_bundle(request_of_attestation().signed(&[two(), one()]), 0, |signed| {
+                if one().id() < two().id() {
+                    beside(&[signed.v2().in_bundle()], &[])
+                } else {
+                    beside(&[], &[TOKEN])
+                }
+            }),
+        ),
     ]
 }
 
@@ -295,7 +317,7 @@ fn in_layers(cases: &mut Cases) {
         annotations(&of_layer(layer).annotation(), &token.replacen(&text, &bare, 1))
     });
     sig("token-null", |layer| annotations(&of_layer(layer).annotation(), "null"));
-    sig("certificate", |layer| {
+    sig("log-and-certificate", |layer| {
         let more = annotation("dev.sigstore.cosign/certificate", "");
         annotations(&of_layer(layer).annotation(), "") + &more
     });
@@ -428,9 +450,7 @@ fn in_bundles(cases: &mut Cases) {
     });
     bundle("token-order", |signed| beside(&texts(&signed.all()), &[TOKEN, EARLIER]));
     bundle("token-twice", |signed| beside(&texts(&signed.all()), &[TOKEN, TOKEN]));
-    bundle("token-before-log", |signed| {
-        beside(&[], &[EARLIER, TOKEN]) + &beside(&texts(&signed.all()), &[])
-    });
+    bundle("token-before-log", |signed| beside(&[], &[EARLIER, TOKEN]) + &beside(&texts(&signed.all()), &[]));
     bundle("log-none", |_| ",\"tlogEntries\":[]".to_owned());
     bundle("log-null", |_| ",\"tlogEntries\":null".to_owned());
     bundle("log-no-list", |_| ",\"tlogEntries\":{}".to_owned());
@@ -442,7 +462,11 @@ fn in_bundles(cases: &mut Cases) {
         beside(&texts(&signed.all()), &[EARLIER, TOKEN]).replacen(&text, &unpadded(&text), 1)
     });
     bundle("token-unknown-member", |signed| {
-        beside(&texts(&signed.all()), &[TOKEN]).replacen("{\"signedTimestamp", "{\"x\":1,\"signedTimestamp", 1)
+        beside(&texts(&signed.all()), &[TOKEN]).replacen(
+            "{\"signedTimestamp",
+            "{\"x\":1,\"signedTimestamp",
+            1,
+        )
     });
     bundle("more-material", |signed| beside(&texts(&signed.all()), &[TOKEN]) + ",\"x\":{}");
     let entry: [(&str, fn(String) -> String); 14] = [
@@ -501,8 +525,11 @@ fn in_atts(cases: &mut Cases) {
     att("log-absent", |_| String::new());
     att("log-of-another-index", |signed| {
         let taken = smallest(signed);
-        let other = signed.all().into_iter().find(|entry| entry.kind == "dsse" && entry.body == taken.body
-            && (&entry.id, entry.index) != (&taken.id, taken.index));
+        let other = signed.all().into_iter().find(|entry| {
+            entry.kind == "dsse"
+                && entry.body == taken.body
+                && (&entry.id, entry.index) != (&taken.id, taken.index)
+        });
         annotations(&other.unwrap().annotation(), "")
     });
     att("token", |signed| annotations(&smallest(signed).annotation(), &token_annotation(TOKEN)));
@@ -563,7 +590,8 @@ impl Beside {
     }
 
     fn promise(&self, index: u64) -> String {
-        let only = Self { entries: Vec::new(), tokens: Vec::new(), entry: Some(index), token: None, ..self.clone() };
+        let only =
+            Self { entries: Vec::new(), tokens: Vec::new(), entry: Some(index), token: None, ..self.clone() };
         let file = String::from_utf8_lossy(&only.forge().write()).into_owned();
         let (_, text) = file.split_once("SignedEntryTimestamp").unwrap();
         text.split_once('}').unwrap().0.to_owned()
@@ -573,7 +601,13 @@ impl Beside {
 fn besides() -> impl Strategy<Value = Beside> {
     let places = |count: usize| subsequence((0..count).collect::<Vec<_>>(), 0..=count);
     let parts = (any::<bool>(), places(4), places(2), option::of(7..9_u64), option::of(0..2_usize));
-    parts.prop_map(|(mirrored, entries, tokens, entry, token)| Beside { mirrored, entries, tokens, entry, token })
+    parts.prop_map(|(mirrored, entries, tokens, entry, token)| Beside {
+        mirrored,
+        entries,
+        tokens,
+        entry,
+        token,
+    })
 }
 
 proptest! {

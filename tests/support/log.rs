@@ -212,8 +212,10 @@ pub(crate) fn beside(entries: &[String], tokens: &[&[u8]]) -> String {
     if !entries.is_empty() {
         out.push_str(&format!(",\"tlogEntries\":[{}]", entries.join(",")));
     }
-    let tokens: Vec<String> =
-        tokens.iter().map(|token| format!("{{\"signedTimestamp\":\"{}\"}}", STANDARD.encode(token))).collect();
+    let tokens: Vec<String> = tokens
+        .iter()
+        .map(|token| format!("{{\"signedTimestamp\":\"{}\"}}", STANDARD.encode(token)))
+        .collect();
     if !tokens.is_empty() {
         let tokens = tokens.join(",");
         out.push_str(&format!(",\"timestampVerificationData\":{{\"rfc3161Timestamps\":[{tokens}]}}"));

@@ -210,7 +210,8 @@ impl Asked<'_> {
         console.say_all(&terminal::filled("signature: ", &pieces, " "))?;
         for entry in &material.entries {
             let log = entry.log_id.grouped();
-            let pieces = [format!("index {},", entry.index), format!("log {},", short(&log)), NOT_ASKED.to_owned()];
+            let pieces =
+                [format!("index {},", entry.index), format!("log {},", short(&log)), NOT_ASKED.to_owned()];
             console.say_all(&terminal::filled("log entry: ", &pieces, " "))?;
         }
         for token in &material.tokens {

@@ -79,7 +79,13 @@ fn show_file(response: &Response, console: &mut dyn Console) -> Result<()> {
     console.show(&format!("  {}", request.digest().grouped()))?;
     let review = Review::of(request);
     let words = words::table(&request.digest());
-    let lines = words.iter().cloned().chain(review.summary()).chain(signed_by(response)).chain(beside(response)).chain(review.rows());
+    let lines = words
+        .iter()
+        .cloned()
+        .chain(review.summary())
+        .chain(signed_by(response))
+        .chain(beside(response))
+        .chain(review.rows());
     for line in lines {
         console.show(&line)?;
     }
