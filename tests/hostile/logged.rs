@@ -317,7 +317,7 @@ fn in_layers(cases: &mut Cases) {
         annotations(&of_layer(layer).annotation(), &token.replacen(&text, &bare, 1))
     });
     sig("token-null", |layer| annotations(&of_layer(layer).annotation(), "null"));
-    sig("certificate", |layer| {
+    sig("log-and-certificate", |layer| {
         let more = annotation("dev.sigstore.cosign/certificate", "");
         annotations(&of_layer(layer).annotation(), "") + &more
     });
