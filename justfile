@@ -17,7 +17,7 @@ check:
 test:
     cargo test --locked
 
-# the tests with real cosign, skopeo, oras and registries; installs them once
+# the tests with real cosign, skopeo, oras, registries and transparency logs; installs them once
 [group('slow')]
 peers:
     COLDSIGN_PEERS="$(tests/peers/install.sh)" COLDSIGN_REQUIRE_PEERS=1 cargo test --locked --test peers

@@ -46,6 +46,12 @@ pub const LOG_NOTE: usize = 128 * 1024;
 pub const LOG_NOTE_LINES: usize = 64;
 /// Bytes of a log annotation: one body in base64, and room.
 pub const LOG_ANNOTATION: usize = 64 * 1024;
+/// Bytes of a log's answer with one entry: the body in base64, a checkpoint with escapes, the hashes, and room.
+pub const LOG_REPLY: usize = 512 * 1024;
+/// Bytes of a tile: 256 hashes (C2SP tlog-tiles.md).
+pub const LOG_TILE: usize = 256 * 32;
+/// Bytes of a bundle of entries: 256 bodies of two bytes' length each, and their lengths.
+pub const LOG_BUNDLE: usize = 256 * (2 + 65_535);
 /// Timestamps of one signature, and bytes of each: real ones have one, of 0.6 to 6 KiB with a chain.
 pub const TOKENS: usize = 32;
 /// Bytes of one timestamp.
@@ -74,6 +80,9 @@ pub const REFERRERS_PAGES: usize = 32;
 pub const SIGNATURE_BASE64: usize = 200;
 /// Bytes of a signature that another tool made, in base64 with its line breaks: the largest, RSA 4096, has 693.
 pub const SIGNATURE_FILE: u64 = 16 * 1024;
+/// Bytes of a log's reply and of a timestamp that are given as files: an annotation with a signature and a certificate
+/// around it, a timestamp in base64, and room.
+pub const LOG_FILE: u64 = 256 * 1024;
 /// Bytes of a key file: the largest RSA key with every wrapper is a tenth of it.
 pub const KEY_FILE: u64 = 64 * 1024;
 /// Bytes of a file of attestations, one a line: a dozen of the largest, thousands of real ones.

@@ -4,6 +4,7 @@
 //! Reading renders it again and demands equal bytes.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -15,14 +16,17 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, in_order};
 use crate::format::archive::{self, Archive, Blobs};
 use crate::format::beside::Beside;
+use crate::format::bundle::{self, Held};
 use crate::format::document::{self, Content, ResponseDocument};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::layout::{self, Entry, IndexBuilder};
+use crate::format::log::{self, Material};
 use crate::format::signature::{self, Layer};
-use crate::format::{attestation, bundle, envelope, statement};
-use crate::keys::public::PublicKey;
+use crate::format::{attestation, envelope, statement};
+use crate::keys::public::{Hash, PublicKey};
 use crate::limits;
 use crate::request::{PayloadUnit, Request, SubjectGroup};
+use crate::verify::binding::{self, Of};
 use crate::verify::{Form, Known, Message, VerifiedSignature};
 
 /// A request and the signatures over it, none or more. Every signature verifies by a key that the file names; which
@@ -38,6 +42,26 @@ pub struct Response {
 pub struct Signer {
     key: PublicKey,
     signatures: BTreeMap<Place, VerifiedSignature>,
+    /// What stands beside them, bound to them; nothing beside most.
+    material: BTreeMap<Place, Material>,
+}
+
+/// A signature in its place, with what logs and timestamp authorities are told of it.
+#[derive(Debug)]
+pub struct Signed<'a> {
+    key: &'a PublicKey,
+    signature: &'a [u8],
+    text: String,
+    over: Over<'a>,
+}
+
+/// What a signature is over, as log entries name it.
+#[derive(Clone, Copy, Debug)]
+enum Over<'a> {
+    /// A payload or a file, by its SHA-256.
+    Hash(Digest),
+    /// A statement, and the SHA-256 of its PAE.
+    Statement(&'a Bytes, Digest),
 }
 
 /// What one signature is over, each kind in the order of the file.
@@ -56,6 +80,8 @@ pub enum Place {
 pub struct File {
     blobs: Blobs,
     index: Vec<u8>,
+    /// The largest manifest, config or bundle of ours.
+    largest: Option<(usize, Digest)>,
 }
 
 impl File {
@@ -74,6 +100,21 @@ impl File {
         let documents = [self.index.len(), layout::OCI_LAYOUT.len()];
         let sizes = self.blobs.values().map(Bytes::len).chain(documents).map(archive::member_size);
         sizes.sum::<u64>() + archive::END_SIZE
+    }
+
+    /// FILE-SIZE, ARCHIVE-BLOBS, JSON-SIZE, BLOB-SIZE: whoever reads it takes it. A request leaves room for what its
+    /// signatures can become, not for everything that may come to stand beside them.
+    pub fn check_limits(&self) -> Result<()> {
+        if self.size() > limits::FILE {
+            return Err(Error::new(Check::FileSize, format!("{} bytes", self.size())));
+        }
+        if self.blobs.len() > limits::BLOBS {
+            return Err(Error::new(Check::ArchiveBlobs, format!("{} blobs", self.blobs.len())));
+        }
+        if self.index.len() > limits::DOCUMENT {
+            return Err(Error::new(Check::JsonSize, "index.json"));
+        }
+        self.largest.map_or(Ok(()), |(size, digest)| check_blob_size(&digest, size))
     }
 
     /// How many blobs the file has.
@@ -113,6 +154,39 @@ impl Signer {
         self.signatures.get(&place)
     }
 
+    /// What stands beside its signatures; places beside which nothing stands are left out.
+    #[must_use]
+    pub fn material(&self) -> &BTreeMap<Place, Material> {
+        &self.material
+    }
+
+    /// What stands beside its signature there.
+    #[must_use]
+    pub fn logged(&self, place: Place) -> Option<&Material> {
+        self.material.get(&place)
+    }
+
+    /// Puts a signature, with what stands beside it. Of two signatures the bytewise smaller one stays, with all that is
+    /// beside it; beside equal ones it is united. LOG-LIMIT, TOKEN-LIMIT.
+    fn put(&mut self, place: Place, signature: VerifiedSignature, material: Material) -> Result<()> {
+        let material = match self.signatures.get(&place).map(|kept| signature.cmp(kept)) {
+            Some(Ordering::Greater) => return Ok(()),
+            Some(Ordering::Equal) => {
+                let there = self.material.get(&place).cloned().unwrap_or_default();
+                place.united(there, material)
+            }
+            Some(Ordering::Less) | None => place.united(Material::default(), material),
+        };
+        material.check_limits()?;
+        self.signatures.insert(place, signature);
+        if material.is_empty() {
+            self.material.remove(&place);
+        } else {
+            self.material.insert(place, material);
+        }
+        Ok(())
+    }
+
     /// Indexes of the items that it signed in places of which this holds; those of files count on from the items.
     #[must_use]
     pub fn items(&self, request: &Request, counts: impl Fn(Place) -> bool) -> BTreeSet<usize> {
@@ -129,6 +203,14 @@ impl Place {
         });
         let statements = (0..request.statements().len()).map(Self::Statement);
         payloads.chain(statements).chain((0..request.files().len()).map(Self::File))
+    }
+
+    /// What the form that a signature here has holds of two materials: an annotation each, or all of it.
+    fn united(self, one: Material, other: Material) -> Material {
+        match self {
+            Self::Payload(..) => one.united_in_layer(other),
+            Self::Statement(_) | Self::File(_) => one.united_in_bundle(other),
+        }
     }
 
     /// What a signature of an image is one of, in one form or the other; `None` for a place that has one form only:
@@ -178,6 +260,53 @@ impl Place {
             Self::Payload(group, unit) => request.groups().get(group)?.payloads.get(unit),
             Self::Statement(_) | Self::File(_) => None,
         }
+    }
+}
+
+impl<'a> Signed<'a> {
+    fn new(request: &'a Request, place: Place, key: &'a PublicKey, signature: &'a [u8]) -> Option<Self> {
+        let over = match place {
+            Place::Payload(..) => Over::Hash(place.unit(request)?.payload.digest),
+            Place::Statement(place) => {
+                let statement = request.blob(&request.statements().get(place)?.statement.digest)?;
+                Over::Statement(statement, Digest::of(&envelope::pae(statement::MEDIA_TYPE, statement)))
+            }
+            Place::File(place) => Over::Hash(request.files().get(place)?.content.digest()),
+        };
+        Some(Self { key, signature, text: binding::spelled(signature), over })
+    }
+
+    /// The signature as log entries and timestamps are checked against it, where it stands in the file: in a `.sig`
+    /// layer, or in a bundle.
+    #[must_use]
+    pub fn of(&self) -> Of<'_> {
+        let content = match &self.over {
+            Over::Hash(digest) => binding::Content::Hash(Hash::Sha256, digest.as_bytes()),
+            Over::Statement(statement, pae) => binding::Content::Envelope(statement, *pae),
+        };
+        Of { key: self.key, signature: self.signature, text: &self.text, content }
+    }
+
+    /// The same of an attestation as a layer of an `.att`, `envelope` as [`Signed::envelope`] gives it. `None` where a
+    /// payload or a file is signed.
+    #[must_use]
+    pub fn of_layer<'e>(&'e self, envelope: &'e [u8]) -> Option<Of<'e>> {
+        let Over::Statement(statement, _) = &self.over else { return None };
+        let content = binding::Content::Layer(envelope, statement);
+        Some(Of { key: self.key, signature: self.signature, text: &self.text, content })
+    }
+
+    /// The DSSE envelope of a statement, as an `.att` layer holds it and as it is submitted to a log.
+    #[must_use]
+    pub fn envelope(&self) -> Option<Bytes> {
+        let Over::Statement(statement, _) = &self.over else { return None };
+        Some(attestation::render_envelope(statement, self.signature))
+    }
+
+    /// Everything of a material that may stand beside it: each entry is this signature's (`binding::check`).
+    fn check_bound(&self, material: &Material) -> Result<()> {
+        let of = self.of();
+        material.entries.iter().try_for_each(|entry| binding::check(entry, &of))
     }
 }
 
@@ -234,9 +363,12 @@ impl Response {
     #[must_use]
     pub fn render(&self) -> File {
         let Rendered { index, own, .. } = self.render_parts();
+        let document = self.request.digest();
+        let largest = own.iter().filter(|(digest, _)| *digest != document);
+        let largest = largest.map(|(digest, blob)| (blob.len(), *digest)).max();
         let mut blobs = self.request.blobs().clone();
         blobs.extend(own);
-        File { blobs, index }
+        File { blobs, index, largest }
     }
 
     /// The layers of a `.sig` manifest, by lowest item number and key id.
@@ -245,25 +377,37 @@ impl Response {
         let payloads =
             self.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(unit, of)| {
-            let signatures =
-                self.signers.values().filter_map(move |signer| signer.signature(Place::Payload(group, unit)));
-            signatures.map(|signature| Layer {
-                payload: of.payload.clone(),
-                signature: signature.as_bytes().to_vec(),
-            })
+            self.signers
+                .values()
+                .filter_map(move |signer| self.layer(Place::Payload(group, unit), of, signer))
         });
         layers.collect()
+    }
+
+    /// The layer of a payload by a key; `None` where the key did not sign it.
+    fn layer(&self, place: Place, of: &PayloadUnit, signer: &Signer) -> Option<Layer> {
+        let signature = signer.signature(place)?.as_bytes().to_vec();
+        let material = signer.logged(place).cloned().unwrap_or_default();
+        Some(Layer { payload: of.payload.clone(), signature, material })
     }
 
     /// The attestation of a statement by a key as it stands in an `.att`: the envelope, and the layer that names it.
     /// `None` where the key did not sign it, or where it is the statement of an image signature.
     #[must_use]
     pub fn attestation(&self, place: usize, key_id: &Digest) -> Option<(Bytes, attestation::Layer)> {
-        let signature = self.signers.get(key_id)?.signature(Place::Statement(place))?;
-        let unit = self.request.statements().get(place)?;
-        let statement = self.request.blob(&unit.statement.digest)?;
-        let envelope = attestation::render_envelope(statement, signature.as_bytes());
-        let layer = attestation::Layer::of(&envelope, unit.attested.clone()?);
+        let kind = self.request.statements().get(place)?.attested.clone()?;
+        let signed = self.of(Place::Statement(place), key_id)?;
+        let envelope = signed.envelope()?;
+        // An annotation has no place for a proof, and a timestamp of the signature is none of the envelope.
+        let of = signed.of_layer(&envelope)?;
+        let fits = |entry: &log::Entry| {
+            let is_of_envelope = entry.kind.as_ref().is_some_and(|kind| kind.kind == "dsse");
+            entry.as_annotation().filter(|entry| is_of_envelope && binding::check(entry, &of).is_ok())
+        };
+        let logged = self
+            .logged(Place::Statement(place), key_id)
+            .and_then(|there| there.entries.iter().find_map(fits));
+        let layer = attestation::Layer::of(&envelope, kind).logged(logged);
         Some((envelope, layer))
     }
 
@@ -273,7 +417,11 @@ impl Response {
         let signature = self.signers.get(key_id)?.signature(Place::Statement(place))?;
         let unit = self.request.statements().get(place)?;
         let statement = self.request.blob(&unit.statement.digest)?;
-        let bundle = bundle::render(statement, key_id, signature.as_bytes());
+        let material = self.logged(Place::Statement(place), key_id);
+        let bundle = match material {
+            Some(material) => bundle::render_with(statement, key_id, signature.as_bytes(), material),
+            None => bundle::render(statement, key_id, signature.as_bytes()),
+        };
         let referrer = unit.render_referrer(&bundle);
         Some((bundle, referrer))
     }
@@ -283,7 +431,48 @@ impl Response {
     pub fn file_bundle(&self, place: usize, key_id: &Digest) -> Option<Bytes> {
         let signature = self.signers.get(key_id)?.signature(Place::File(place))?;
         let digest = self.request.files().get(place)?.content.digest();
-        Some(bundle::render_message(&digest, key_id, signature.as_bytes()))
+        Some(match self.logged(Place::File(place), key_id) {
+            Some(material) => bundle::render_message_with(&digest, key_id, signature.as_bytes(), material),
+            None => bundle::render_message(&digest, key_id, signature.as_bytes()),
+        })
+    }
+
+    /// What stands beside a key's signature in a place.
+    #[must_use]
+    pub fn logged(&self, place: Place, key_id: &Digest) -> Option<&Material> {
+        self.signers.get(key_id)?.logged(place)
+    }
+
+    /// A key's signature in a place, as logs and timestamp authorities know it; `None` where the key did not sign there.
+    #[must_use]
+    pub fn of(&self, place: Place, key_id: &Digest) -> Option<Signed<'_>> {
+        let signer = self.signers.get(key_id)?;
+        Signed::new(&self.request, place, &signer.key, signer.signature(place)?.as_bytes())
+    }
+
+    /// Adds what a log or a timestamp authority gave for a key's signature to what stands beside it; whether that changed
+    /// anything. Of an entry beside a payload, which stands in an annotation, the promise is kept, without its proof; there
+    /// is place for one of each, and the one stays that is bytewise smaller as it is written.
+    ///
+    /// No log's word is checked here, only that each entry is this signature's (`verify::binding::check`); LOG-SET for one
+    /// without a promise beside a payload; LOG-LIMIT, TOKEN-LIMIT; SIGNATURE-INVALID where the key did not sign there.
+    pub fn add_material(&mut self, key_id: &Digest, place: Place, material: Material) -> Result<bool> {
+        let absent = || Error::new(Check::SignatureInvalid, key_id).detail("this key did not sign it");
+        let signed = self.of(place, key_id).ok_or_else(absent)?;
+        material.check_limits()?;
+        signed.check_bound(&material)?;
+        let material = match place {
+            Place::Payload(..) => {
+                let entries = material.entries.iter().map(check_log_set).collect::<Result<_>>()?;
+                Material { entries, ..material }
+            }
+            Place::Statement(_) | Place::File(_) => check_log_proofs(material)?,
+        };
+        let there = self.logged(place, key_id).cloned().unwrap_or_default();
+        let signer = self.signers.get_mut(key_id).ok_or_else(absent)?;
+        let signature = signer.signature(place).cloned().ok_or_else(absent)?;
+        signer.put(place, signature, material)?;
+        Ok(signer.logged(place).is_some_and(|now| *now != there))
     }
 
     /// Every signature, as [`crate::verify::Verifier`] knows them.
@@ -303,29 +492,24 @@ impl Response {
         self.signers.values().flat_map(of).collect()
     }
 
-    /// Adds a key's signatures. Where there is one already the bytewise smaller stays. COMBINE-KEYS over 8 keys.
+    /// Adds a key's signatures, with what stands beside them, which is bound to them. Where there is one already the
+    /// bytewise smaller stays. COMBINE-KEYS over 8 keys, LOG-LIMIT, TOKEN-LIMIT.
     pub(crate) fn add(
         &mut self,
         key: &PublicKey,
-        signatures: impl IntoIterator<Item = (Place, VerifiedSignature)>,
+        signatures: impl IntoIterator<Item = (Place, VerifiedSignature, Material)>,
     ) -> Result<()> {
         let mut signatures = signatures.into_iter().peekable();
         if signatures.peek().is_none() {
             return Ok(());
         }
         check_combine_keys(self.signers.len() + usize::from(!self.signers.contains_key(&key.id())))?;
-        let signer = self
-            .signers
-            .entry(key.id())
-            .or_insert_with(|| Signer { key: key.clone(), signatures: BTreeMap::new() });
-        for (place, signature) in signatures {
-            signer
-                .signatures
-                .entry(place)
-                .and_modify(|kept| *kept = kept.clone().min(signature.clone()))
-                .or_insert(signature);
-        }
-        Ok(())
+        let signer = self.signers.entry(key.id()).or_insert_with(|| Signer {
+            key: key.clone(),
+            signatures: BTreeMap::new(),
+            material: BTreeMap::new(),
+        });
+        signatures.try_for_each(|(place, signature, material)| signer.put(place, signature, material))
     }
 
     fn render_parts(&self) -> Rendered {
@@ -479,7 +663,7 @@ impl Reader {
         let keys = self.keys(&response.request)?;
         let sigs = self.sigs(&response, &keys, known)?;
         let bundles = self.bundles(&response, &keys, known)?;
-        let mut found: HashMap<Digest, Vec<(Place, VerifiedSignature)>> = HashMap::new();
+        let mut found: HashMap<Digest, Vec<(Place, VerifiedSignature, Material)>> = HashMap::new();
         for (key, placed) in sigs.into_iter().flatten().chain(bundles) {
             found.entry(key).or_default().push(placed);
         }
@@ -500,7 +684,7 @@ impl Reader {
     /// A blob that holds a manifest or a bundle: bounded before it is parsed.
     fn manifest(&self, digest: &Digest) -> Result<&Bytes> {
         let bytes = self.blob(digest)?;
-        check_blob_size(digest, bytes)?;
+        check_blob_size(digest, bytes.len())?;
         Ok(bytes)
     }
 
@@ -613,7 +797,11 @@ impl Reader {
                 return Err(stranger());
             };
             used.push(number);
-            found.push((id, (place, signature)));
+            if let Some(key) = keys.get(number).filter(|_| !layer.material.is_empty()) {
+                let signed = Signed::new(&response.request, place, key, signature.as_bytes());
+                signed.ok_or_else(stranger)?.check_bound(&layer.material)?;
+            }
+            found.push((id, (place, signature, layer.material.clone())));
         }
         Ok(found)
     }
@@ -651,7 +839,7 @@ impl Reader {
             let bytes = self.manifest(&bundle)?;
             let of_file = bundle::is_message(bytes);
             let read = if of_file { bundle::read_message(bytes) } else { bundle::read(bytes) };
-            let (over, key_id, signature) = read.map_err(|error| error.within(bundle))?;
+            let Held { over, key_id, signature, material } = read.map_err(|error| error.within(bundle))?;
             let places = if of_file { &files } else { &statements };
             let place = *places.get(&over).ok_or_else(stranger)?;
             let key = keys.iter().find(|key| key.id() == key_id).ok_or_else(stranger)?;
@@ -661,7 +849,11 @@ impl Reader {
                 check_signature_encoding(std::slice::from_ref(key), &message, &signature)?;
                 return Err(stranger());
             };
-            Ok((key_id, (place, signature)))
+            if !material.is_empty() {
+                let signed = Signed::new(request, place, key, signature.as_bytes()).ok_or_else(stranger)?;
+                signed.check_bound(&material).map_err(|error| error.within(bundle))?;
+            }
+            Ok((key_id, (place, signature, material)))
         };
         in_order(referrers.par_iter().map(read))
     }
@@ -704,8 +896,8 @@ impl Reader {
     }
 }
 
-/// A key's id, and a signature of it in its place.
-type Placed = (Digest, (Place, VerifiedSignature));
+/// A key's id, and a signature of it in its place, with what stands beside it.
+type Placed = (Digest, (Place, VerifiedSignature, Material));
 
 /// The signature, if it verifies; not computed again where the same one is known to.
 fn verified(
@@ -746,15 +938,31 @@ fn check_layout_version(archive: &Archive) -> Result<()> {
 }
 
 /// BLOB-SIZE: a manifest or bundle has at most 4 MiB.
-fn check_blob_size(digest: &Digest, bytes: &Bytes) -> Result<()> {
-    if bytes.len() <= limits::MANIFEST {
+fn check_blob_size(digest: &Digest, size: usize) -> Result<()> {
+    if size <= limits::MANIFEST {
         return Ok(());
     }
-    Err(Error::new(Check::BlobSize, digest).detail(format!(
-        "{} bytes, at most {}",
-        bytes.len(),
-        limits::MANIFEST
-    )))
+    Err(Error::new(Check::BlobSize, digest).detail(format!("{size} bytes, at most {}", limits::MANIFEST)))
+}
+
+/// LOG-SET: an entry beside a payload has a promise: its annotation has no place for anything else that a log vouches for.
+/// Returns it as it stands there.
+fn check_log_set(entry: &log::Entry) -> Result<log::Entry> {
+    entry.as_annotation().ok_or_else(|| {
+        Error::new(Check::LogSet, format!("log entry {}", entry.index))
+            .detail("it has none, and beside a payload nothing else has a place")
+    })
+}
+
+/// LOG-PROOF: an entry in a bundle has a proof; what comes of an annotation has none.
+fn check_log_proofs(material: Material) -> Result<Material> {
+    match material.entries.iter().find(|entry| entry.is_annotation()) {
+        Some(entry) => {
+            let error = Error::new(Check::LogProof, format!("log entry {}", entry.index));
+            Err(error.detail("it comes from an annotation"))
+        }
+        None => Ok(material),
+    }
 }
 
 /// RESPONSE-REQUEST: the response document names this request.

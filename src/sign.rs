@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result, in_order};
+use crate::format::log::Material;
 use crate::keys::public::PublicKey;
 use crate::keys::signing::Signer;
 use crate::request::Request;
@@ -107,7 +108,8 @@ pub fn sign(
 impl Response {
     /// Adds what was signed. COMBINE-KEYS where the file would have more than 8 keys.
     pub fn extend(&mut self, new: NewSignatures) -> Result<()> {
-        self.add(&new.key, new.signatures)
+        let signatures = new.signatures.into_iter();
+        self.add(&new.key, signatures.map(|(place, signature)| (place, signature, Material::default())))
     }
 }
 

@@ -63,7 +63,7 @@ fn sig_manifest_and_config_are_cosigns() {
     let manifest: Value = serde_json::from_slice(&golden("sig.json")).unwrap();
     let signature = manifest["layers"][0]["annotations"][ANNOTATION].as_str().unwrap();
     let payload = Descriptor::of(payload::MEDIA_TYPE, &golden("payload.json"));
-    let rendered = signature::render(&[Layer { payload, signature: STANDARD.decode(signature).unwrap() }]);
+    let rendered = signature::render(&[Layer::dark(payload, STANDARD.decode(signature).unwrap())]);
     assert_eq!(rendered.manifest, golden("sig.json"));
     assert_eq!(rendered.config, golden("config.json"));
 }
@@ -128,10 +128,10 @@ fn bundle_of_a_file_is_cosigns() {
     let file =
         |name: &str| std::fs::read(format!("{}/fixtures/blob/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let written = without_blanks(&file("p256.cosign3.bundle"));
-    let (digest, key_id, signature) = bundle::read_message(&written).unwrap();
-    assert_eq!(digest, Digest::of(&file("blob")));
-    assert_eq!(key_id, PublicKey::from_pem(&file("p256.pub")).unwrap().id());
-    assert_eq!(bundle::render_message(&digest, &key_id, &signature), written);
+    let held = bundle::read_message(&written).unwrap();
+    assert_eq!(held.over, Digest::of(&file("blob")));
+    assert_eq!(held.key_id, PublicKey::from_pem(&file("p256.pub")).unwrap().id());
+    assert_eq!(bundle::render_message(&held.over, &held.key_id, &held.signature), written);
 }
 
 /// A referrer manifest without the time at which cosign made it.

@@ -93,7 +93,13 @@ impl Images {
         let keys: Vec<PublicKey> = vec![key.public_key().clone()];
         Plan::check(
             response,
-            Wanted { keys, threshold: 1, attach, request: None, evidence: Evidence::none() },
+            Wanted {
+                keys,
+                threshold: 1,
+                attach,
+                request: None,
+                evidence: coldsign::verify::Evidence::none(),
+            },
         )
         .unwrap()
     }
@@ -157,13 +163,10 @@ impl World {
     /// Another writer's layer, merged into what stands there, or over it.
     fn stranger(&mut self, subject: &Digest, over: bool) {
         let payload = b"a stranger's".to_vec();
-        let layer = Layer {
-            payload: Descriptor::of(coldsign::format::payload::MEDIA_TYPE, &payload),
-            signature: vec![1],
-        };
+        let layer = Layer::dark(Descriptor::of(coldsign::format::payload::MEDIA_TYPE, &payload), vec![1]);
         let standing = self.sig(subject).cloned().filter(|_| !over);
         let standing = standing.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.as_slice()));
-        let Some(merged) = merge(standing, &[layer]).unwrap().change else { return };
+        let Some(merged) = merge(standing, &[layer], false).unwrap().change else { return };
         self.blobs.extend([payload, merged.config].map(|bytes| (Digest::of(&bytes), bytes)));
         self.tag(REPOSITORY, &Beside::Signatures.tag(subject), OCI_MANIFEST, merged.manifest);
     }

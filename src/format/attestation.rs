@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::Descriptor;
 use crate::format::json::{Names, Value, push_plain_string};
+use crate::format::log::{Entry, Material};
 use crate::format::signature::{self, SigManifest, check_signature_encoding, read_layer_descriptors};
 use crate::format::statement;
 use crate::limits;
@@ -183,18 +184,30 @@ pub struct Layer {
     pub envelope: Descriptor,
     /// The predicate type of its statement.
     pub kind: PredicateType,
+    /// What stands beside it: at most one log entry with a promise, and at most one timestamp, of the envelope.
+    pub material: Material,
 }
 
 impl Layer {
     /// The layer for an envelope.
     #[must_use]
     pub fn of(envelope: &[u8], kind: PredicateType) -> Self {
-        Self { envelope: Descriptor::of(ENVELOPE_MEDIA_TYPE, envelope), kind }
+        let envelope = Descriptor::of(ENVELOPE_MEDIA_TYPE, envelope);
+        Self { envelope, kind, material: Material::default() }
+    }
+
+    /// The same layer with a log entry beside the envelope.
+    #[must_use]
+    pub fn logged(self, entry: Option<Entry>) -> Self {
+        Self { material: Material { entries: entry.into_iter().collect(), tokens: Vec::new() }, ..self }
     }
 
     /// The layer's annotations, as cosign writes and sorts them.
-    fn annotations(&self) -> [(&'static str, String); 2] {
-        [(signature::ANNOTATION, String::new()), (PREDICATE_ANNOTATION, self.kind.uri.clone())]
+    fn annotations(&self) -> Vec<(&'static str, String)> {
+        let mut annotations = vec![(signature::ANNOTATION, String::new())];
+        annotations.extend(signature::material_annotations(&self.material));
+        annotations.push((PREDICATE_ANNOTATION, self.kind.uri.clone()));
+        annotations
     }
 }
 
@@ -214,7 +227,7 @@ pub fn read_layers(manifest: &[u8]) -> Result<Vec<Layer>> {
             let annotation = layer.get("annotations").and_then(|found| found.get(PREDICATE_ANNOTATION));
             let uri = annotation.and_then(Value::as_str).ok_or_else(refuse)?;
             let kind = PredicateType::of_uri(uri).map_err(|error| refuse().caused_by(error))?;
-            Ok(Layer { envelope, kind })
+            Ok(Layer { envelope, kind, material: signature::read_material(&layer, refuse)? })
         })
         .collect()
 }

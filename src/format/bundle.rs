@@ -11,7 +11,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, OCI_EMPTY, OCI_MANIFEST};
 use crate::format::json::{Names, Value, push_go_string};
-use crate::format::signature::{check_signature_encoding, push_descriptor};
+use crate::format::log::{Entry, Material, read_tokens};
+use crate::format::signature::{check_signature_encoding, push_descriptor, within_limits};
 use crate::format::statement;
 use crate::limits;
 
@@ -27,10 +28,17 @@ pub const EMPTY: &[u8] = b"{}";
 /// Renders a bundle: members in cosign's order, no blanks, no key id beside the signature, no empty lists.
 #[must_use]
 pub fn render(statement: &[u8], key_id: &Digest, signature: &[u8]) -> Bytes {
+    render_with(statement, key_id, signature, &Material::default())
+}
+
+/// The same with what stands beside the signature.
+#[must_use]
+pub fn render_with(statement: &[u8], key_id: &Digest, signature: &[u8], material: &Material) -> Bytes {
     format!(
-        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},\
+        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}{}}},\
          \"dsseEnvelope\":{{\"payload\":\"{}\",\"payloadType\":\"{}\",\"signatures\":[{{\"sig\":\"{}\"}}]}}}}",
         STANDARD.encode(key_id.as_bytes()),
+        beside(material),
         STANDARD.encode(statement),
         statement::MEDIA_TYPE,
         STANDARD.encode(signature),
@@ -41,14 +49,40 @@ pub fn render(statement: &[u8], key_id: &Digest, signature: &[u8]) -> Bytes {
 /// Renders the bundle of a blob's signature, as [`render`]; `digest` is the blob's.
 #[must_use]
 pub fn render_message(digest: &Digest, key_id: &Digest, signature: &[u8]) -> Bytes {
+    render_message_with(digest, key_id, signature, &Material::default())
+}
+
+/// The same with what stands beside the signature.
+#[must_use]
+pub fn render_message_with(digest: &Digest, key_id: &Digest, signature: &[u8], material: &Material) -> Bytes {
     format!(
-        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}}},\
+        "{{\"mediaType\":\"{MEDIA_TYPE}\",\"verificationMaterial\":{{\"publicKey\":{{\"hint\":\"{}\"}}{}}},\
          \"messageSignature\":{{\"messageDigest\":{{\"algorithm\":\"SHA2_256\",\"digest\":\"{}\"}},\"signature\":\"{}\"}}}}",
         STANDARD.encode(key_id.as_bytes()),
+        beside(material),
         STANDARD.encode(digest.as_bytes()),
         STANDARD.encode(signature),
     )
     .into()
+}
+
+/// The members behind `publicKey`, those that are empty left out.
+fn beside(material: &Material) -> String {
+    let mut out = String::new();
+    for (number, entry) in material.entries.iter().enumerate() {
+        out.push_str(if number == 0 { ",\"tlogEntries\":[" } else { "," });
+        entry.push(&mut out);
+    }
+    if !material.entries.is_empty() {
+        out.push(']');
+    }
+    let token = |token: &Vec<u8>| format!("{{\"signedTimestamp\":\"{}\"}}", STANDARD.encode(token));
+    let tokens: Vec<String> = material.tokens.iter().map(token).collect();
+    if !tokens.is_empty() {
+        let tokens = tokens.join(",");
+        out.push_str(&format!(",\"timestampVerificationData\":{{\"rfc3161Timestamps\":[{tokens}]}}"));
+    }
+    out
 }
 
 /// Renders the manifest that attaches a bundle to its subject, without a creation time. `predicate_type` is that of the
@@ -111,24 +145,36 @@ pub fn read_referrer(manifest: &[u8]) -> Result<Digest> {
     Digest::parse(digest).map_err(|_| refuse())
 }
 
-/// What a bundle of ours holds: the statement's digest, the key's id and the signature. What else stands in it is found
-/// by rendering it again (REFERRER-MANIFEST).
-pub fn read(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
+/// What a bundle of ours holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The digest of what is signed: of the statement, or of the file.
+    pub over: Digest,
+    /// The id of the key.
+    pub key_id: Digest,
+    /// The raw signature.
+    pub signature: Vec<u8>,
+    /// What stands beside it.
+    pub material: Material,
+}
+
+/// What a bundle of ours with a statement holds. What else stands in it is found by rendering it again
+/// (REFERRER-MANIFEST).
+pub fn read(bundle: &[u8]) -> Result<Held> {
     let bundle = Members::parse(bundle)?;
     let statement = bundle.bytes(&["dsseEnvelope", "payload"])?;
     let signatures = bundle.at(&["dsseEnvelope", "signatures"])?.as_array().unwrap_or_default();
     let signature = signatures.first().and_then(|signature| signature.get("sig")).and_then(Value::as_str);
     let signature = check_signature_encoding(signature.ok_or_else(Members::refuse)?)?;
-    Ok((Digest::of(&statement), bundle.key_id()?, signature))
+    bundle.held(Digest::of(&statement), signature)
 }
 
-/// What the bundle of a blob of ours holds: the blob's digest, the key's id and the signature. What else stands in it is
-/// found by rendering it again (REFERRER-MANIFEST).
-pub fn read_message(bundle: &[u8]) -> Result<(Digest, Digest, Vec<u8>)> {
+/// What the bundle of a blob of ours holds. What else stands in it is found by rendering it again (REFERRER-MANIFEST).
+pub fn read_message(bundle: &[u8]) -> Result<Held> {
     let bundle = Members::parse(bundle)?;
     let digest = bundle.hash(&["messageSignature", "messageDigest", "digest"])?;
     let signature = check_signature_encoding(bundle.text(&["messageSignature", "signature"])?)?;
-    Ok((digest, bundle.key_id()?, signature))
+    bundle.held(digest, signature)
 }
 
 /// Whether a bundle is one of a file.
@@ -166,8 +212,15 @@ impl Members {
         self.bytes(names)?.try_into().map(Digest::from_bytes).map_err(|_| Self::refuse())
     }
 
-    fn key_id(&self) -> Result<Digest> {
-        self.hash(&["verificationMaterial", "publicKey", "hint"])
+    fn held(&self, over: Digest, signature: Vec<u8>) -> Result<Held> {
+        let key_id = self.hash(&["verificationMaterial", "publicKey", "hint"])?;
+        let beside = self.at(&["verificationMaterial"])?;
+        let read = || {
+            let entries = Entry::read_all(beside.get("tlogEntries"))?;
+            Ok(Material { entries, tokens: read_tokens(beside.get("timestampVerificationData"))? })
+        };
+        let material = read().map_err(|error| within_limits(Self::refuse(), error))?;
+        Ok(Held { over, key_id, signature, material })
     }
 }
 
@@ -179,7 +232,9 @@ mod tests {
     fn the_bundle_of_a_blob_is_read_again() {
         let (digest, key) = (Digest::of(b"blob"), Digest::of(b"key"));
         let written = render_message(&digest, &key, b"signature");
-        assert_eq!(read_message(&written).unwrap(), (digest, key, b"signature".to_vec()));
+        let material = Material::default();
+        let held = Held { over: digest, key_id: key, signature: b"signature".to_vec(), material };
+        assert_eq!(read_message(&written).unwrap(), held);
         assert_eq!(read(&written).unwrap_err().check(), Check::ReferrerManifest);
         let other = render(b"statement", &key, b"signature");
         assert_eq!(read_message(&other).unwrap_err().check(), Check::ReferrerManifest);

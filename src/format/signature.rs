@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value, push_go_string};
+use crate::format::log::{Entry, Material, read_token_annotation, token_annotation};
 use crate::format::payload;
 use crate::limits;
 
@@ -31,6 +32,16 @@ pub struct Layer {
     pub payload: Descriptor,
     /// The raw signature.
     pub signature: Vec<u8>,
+    /// What stands beside it: at most one log entry with a promise, and at most one timestamp.
+    pub material: Material,
+}
+
+impl Layer {
+    /// A layer with nothing beside the signature.
+    #[must_use]
+    pub fn dark(payload: Descriptor, signature: Vec<u8>) -> Self {
+        Self { payload, signature, material: Material::default() }
+    }
 }
 
 /// A `.sig` or `.att` manifest of ours and its config.
@@ -51,13 +62,26 @@ pub fn tag(digest: &Digest) -> String {
 /// Renders a `.sig` manifest and its config in cosign's order of members, without blanks.
 #[must_use]
 pub fn render(layers: &[Layer]) -> SigManifest {
-    let annotations = |layer: &Layer| [(ANNOTATION, STANDARD.encode(&layer.signature))];
+    let annotations = |layer: &Layer| {
+        let mut annotations = vec![(ANNOTATION, STANDARD.encode(&layer.signature))];
+        annotations.extend(material_annotations(&layer.material));
+        annotations
+    };
     render_layers(layers.iter().map(|layer| (&layer.payload, annotations(layer))))
 }
 
+/// The annotations of a log entry and of a timestamp, in their order.
+pub(super) fn material_annotations(
+    material: &Material,
+) -> impl Iterator<Item = (&'static str, String)> + use<> {
+    let entry = material.entries.first().and_then(Entry::annotation).map(|text| (LOG_ANNOTATION, text));
+    let token = material.tokens.first().map(|token| (TIMESTAMP_ANNOTATION, token_annotation(token)));
+    entry.into_iter().chain(token)
+}
+
 /// Renders a manifest of layers with annotations, which are sorted, and its config: what cosign puts beside an image.
-pub(super) fn render_layers<'a, const N: usize>(
-    layers: impl ExactSizeIterator<Item = (&'a Descriptor, [(&'static str, String); N])> + Clone,
+pub(super) fn render_layers<'a>(
+    layers: impl ExactSizeIterator<Item = (&'a Descriptor, Vec<(&'static str, String)>)> + Clone,
 ) -> SigManifest {
     let config = render_config(layers.clone().map(|(layer, _)| layer.digest));
     let mut out = Vec::with_capacity(320 + layers.len() * 400);
@@ -98,16 +122,16 @@ pub fn render_config(payloads: impl ExactSizeIterator<Item = Digest>) -> Vec<u8>
     .into_bytes()
 }
 
-/// Reads the layers of a `.sig` manifest of ours: payload descriptor and signature. What else stands in it is found by
-/// rendering it again (SIG-MANIFEST).
+/// Reads the layers of a `.sig` manifest of ours: payload descriptor, signature and what stands beside it. What else stands
+/// in it is found by rendering it again (SIG-MANIFEST).
 pub fn read_layers(manifest: &[u8]) -> Result<Vec<Layer>> {
     let refuse = || Error::new(Check::SigManifest, "");
     read_layer_descriptors(manifest, payload::MEDIA_TYPE, refuse)?
         .into_iter()
         .map(|(payload, layer)| {
-            let annotation = layer.get("annotations").and_then(|found| found.get(ANNOTATION));
-            let text = annotation.and_then(Value::as_str).ok_or_else(refuse)?;
-            Ok(Layer { payload, signature: check_signature_encoding(text)? })
+            let annotation = |name| layer.get("annotations")?.get(name)?.as_str();
+            let signature = check_signature_encoding(annotation(ANNOTATION).ok_or_else(refuse)?)?;
+            Ok(Layer { payload, signature, material: read_material(&layer, refuse)? })
         })
         .collect()
 }
@@ -130,6 +154,26 @@ pub(super) fn read_layer_descriptors(
     };
     let read = |layer: &Value| Ok((descriptor(layer).ok_or_else(&refuse)?, layer.clone()));
     layers.iter().map(read).collect()
+}
+
+/// What stands beside a signature of ours in its layer's annotations.
+pub(super) fn read_material(layer: &Value, refuse: impl Fn() -> Error) -> Result<Material> {
+    let annotation = |name| layer.get("annotations")?.get(name)?.as_str();
+    let read = || {
+        let entry = annotation(LOG_ANNOTATION).map(Entry::read_annotation).transpose()?;
+        let token = annotation(TIMESTAMP_ANNOTATION).map(read_token_annotation).transpose()?;
+        Ok(Material { entries: entry.into_iter().collect(), tokens: token.into_iter().collect() })
+    };
+    read().map_err(|error| within_limits(refuse(), error))
+}
+
+/// Material that cannot be read is not what we write: `refused`. That there is too much of it is said as it is.
+pub(super) fn within_limits(refused: Error, error: Error) -> Error {
+    if matches!(error.check(), Check::LogLimit | Check::TokenLimit) {
+        error
+    } else {
+        refused.caused_by(error)
+    }
 }
 
 /// SIGNATURE-ENCODING: padded base64 on one line that encodes back to itself (the DER inside is the key's to judge).

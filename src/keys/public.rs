@@ -45,7 +45,6 @@ impl fmt::Display for KeyKind {
 }
 
 /// A hash that a signature of a file is over.
-#[cfg(feature = "connected")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256.
@@ -56,7 +55,6 @@ pub enum Hash {
     Sha512,
 }
 
-#[cfg(feature = "connected")]
 impl Hash {
     /// Its size in bytes.
     #[must_use]

@@ -75,10 +75,8 @@ impl<'r> Most<'r> {
     fn add_signatures(&mut self) -> Result<()> {
         let groups: Vec<&SubjectGroup> = self.request.with_payloads().map(|(_, group)| group).collect();
         let rendered = groups.par_iter().map(|group| {
-            let layer = |unit: &PayloadUnit| signature::Layer {
-                payload: unit.payload.clone(),
-                signature: self.signature.clone(),
-            };
+            let layer =
+                |unit: &PayloadUnit| signature::Layer::dark(unit.payload.clone(), self.signature.clone());
             signature::render(&group.payloads.iter().map(layer).collect::<Vec<_>>())
         });
         for (group, rendered) in groups.iter().zip(rendered.collect::<Vec<_>>()) {

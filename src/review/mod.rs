@@ -284,9 +284,21 @@ pub fn signed_by(response: &Response) -> Vec<String> {
         let signed: Vec<String> = signed.into_iter().flatten().collect();
         let mut lines = sentence("", &format!("signed by {start}, {}: {}", key.kind(), signed.join(", ")));
         lines.push(format!("  {}", id.grouped()));
+        lines.extend(beside(signer));
         lines
     };
     response.signers().flat_map(lines).collect()
+}
+
+/// How much stands beside a key's signatures; nothing is said where nothing does.
+fn beside(signer: &Signer) -> Option<String> {
+    let (entries, tokens) = signer.material().values().fold((0, 0), |(entries, tokens), there| {
+        (entries + there.entries.len(), tokens + there.tokens.len())
+    });
+    let counts = [(entries, "log entry", "log entries"), (tokens, "timestamp", "timestamps")];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, one, many)| counted(count, one, many)).collect();
+    (!counts.is_empty()).then(|| format!("  beside: {}, not checked here", counts.join(", ")))
 }
 
 /// APPROVAL-MISSING and APPROVAL-TERMINAL: at a terminal the approval is the words, elsewhere it is `--approve`. Said

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::flow::Flow;
 use super::gather::{self, Patience};
@@ -20,11 +21,15 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::format::evidence::{Descriptor, OCI_MANIFEST};
+use crate::format::json::{Names, Value};
+use crate::format::log::{Entry, Material, read_token_annotation};
 use crate::format::payload::{self, Payload};
 use crate::format::reference::Repository;
 use crate::format::signature::{self, Layer};
-use crate::keys::public::PublicKey;
+use crate::keys::public::{Hash, PublicKey};
 use crate::limits;
+use crate::verify::binding::{self, Content, Of};
+use crate::verify::timestamp::Token;
 use crate::verify::{
     Claims, Demand, Evidence, Form, Found, Purpose, Valid, Verifier, check_payload_digest, conclude,
 };
@@ -91,7 +96,7 @@ impl Signature {
     ) -> Result<Self> {
         let spelled = check_sig_key(&key, &payload, signature)?;
         let respelled = spelled != signature;
-        let layer = Layer { payload: Descriptor::of(payload::MEDIA_TYPE, &payload), signature: spelled };
+        let layer = Layer::dark(Descriptor::of(payload::MEDIA_TYPE, &payload), spelled);
         let checked = Self { subject, payload, layer, by: Some(key), claims, respelled };
         checked.verify()?;
         Ok(checked)
@@ -102,9 +107,27 @@ impl Signature {
         if claims {
             check_payload_digest(&Payload::parse(&payload)?, &subject.digest)?;
         }
-        let layer =
-            Layer { payload: Descriptor::of(payload::MEDIA_TYPE, &payload), signature: signature.to_vec() };
+        let layer = Layer::dark(Descriptor::of(payload::MEDIA_TYPE, &payload), signature.to_vec());
         Ok(Self { subject, payload, layer, by: None, claims, respelled: false })
+    }
+
+    /// The same with a log entry and a timestamp beside it, each of this signature: `binding::check`, TOKEN-SYNTAX,
+    /// TOKEN-IMPRINT, LOG-LIMIT, TOKEN-LIMIT. Who made them is for the verifier to ask. Usage without a key, since an entry
+    /// names one.
+    pub fn with_material(mut self, material: Material) -> Result<Self> {
+        let refuse = || Error::new(Check::Usage, "a log entry beside a signature that nobody verified");
+        let key = self.by.as_ref().ok_or_else(refuse)?;
+        material.check_limits()?;
+        let text = binding::spelled(&self.layer.signature);
+        let content = Content::Hash(Hash::Sha256, self.layer.payload.digest.as_bytes());
+        let of = Of { key, signature: &self.layer.signature, text: &text, content };
+        material.entries.iter().try_for_each(|entry| binding::check(entry, &of))?;
+        for token in &material.tokens {
+            Token::parse(token)?.check_imprint(of.stamped())?;
+        }
+        self.layer.material = material;
+        self.verify()?;
+        Ok(self)
     }
 
     /// Whether it was given as `r || s`, or in loose DER, and is put as strict DER.
@@ -140,7 +163,7 @@ impl Signature {
     fn is_merged(&self, store: &dyn Sink) -> Result<bool> {
         let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
-        Ok(merge(standing, std::slice::from_ref(&self.layer))?.change.is_none())
+        Ok(merge(standing, std::slice::from_ref(&self.layer), false)?.change.is_none())
     }
 
     /// Whether a verdict is that of this signature's key on this payload.
@@ -151,6 +174,40 @@ impl Signature {
             && Some(valid.key_id()) == by
             && Digest::of(bytes) == self.layer.payload.digest
     }
+}
+
+/// The log entry in a file that cosign takes as `--rekor-response`: what it writes as `--bundle`, a signature with the
+/// annotation of its entry, or that annotation alone. SIG-LOG, LOG-LIMIT.
+pub fn read_rekor_response(file: &[u8]) -> Result<Entry> {
+    let refuse = |why: &str| Error::new(Check::SigLog, "").detail(why);
+    let text = std::str::from_utf8(file).map_err(|error| refuse("not UTF-8").caused_by(error))?;
+    let value = Value::parse(file, limits::DEPTH_EVIDENCE, Names::Exact)
+        .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+    if value.get("verification").is_some() || value.as_object().is_some_and(|members| is_reply(members)) {
+        let error = refuse("a log's reply as it came, not as cosign keeps it");
+        return Err(error.hint("coldsign log add puts a reply into a response"));
+    }
+    let members: BTreeMap<&str, &RawValue> =
+        serde_json::from_str(text).map_err(|error| refuse("not an object").caused_by(error))?;
+    match members.get("rekorBundle") {
+        Some(entry) => Entry::read_annotation(entry.get()),
+        None if members.contains_key("base64Signature") => Err(refuse("no rekorBundle in it")),
+        None => Entry::read_annotation(text),
+    }
+}
+
+/// Whether the one member of an object is named by an entry's UUID, as in the replies of Rekor v1.
+fn is_reply(members: &[(String, Value)]) -> bool {
+    matches!(members, [(name, _)] if matches!(name.len(), 64 | 80) && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The timestamp in a file: DER as an authority answers, or the annotation that cosign makes of it. SIG-LOG, TOKEN-LIMIT.
+pub fn read_timestamp(file: &[u8]) -> Result<Vec<u8>> {
+    if !file.trim_ascii_start().starts_with(b"{") {
+        return Ok(file.to_vec());
+    }
+    let refuse = |error| Error::new(Check::SigLog, "").detail("not UTF-8").caused_by(error);
+    read_token_annotation(std::str::from_utf8(file).map_err(refuse)?)
 }
 
 /// SIG-KEY: the signature verifies with the key given. Returns it in strict DER, where it is ECDSA.
@@ -172,7 +229,7 @@ impl Attachment for Signature {
     fn put(&self, store: &dyn Sink, again: bool, put: &mut Put) -> Result<()> {
         let standing = standing(store, Beside::Signatures, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
-        let merge = merge(standing, std::slice::from_ref(&self.layer))?;
+        let merge = merge(standing, std::slice::from_ref(&self.layer), again)?;
         let changed = merge.change.is_some() || again;
         *put = Put { changed, foreign: merge.foreign, crashing: merge.crashing };
         if changed {

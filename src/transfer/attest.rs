@@ -166,14 +166,14 @@ impl Attestations {
     }
 
     /// What the `.att` that stands there becomes; `None` where there is nothing to be put into one.
-    fn merge(&self, store: &dyn Sink) -> Result<Option<Merge>> {
+    fn merge(&self, store: &dyn Sink, again: bool) -> Result<Option<Merge>> {
         if self.envelopes.is_empty() {
             return Ok(None);
         }
         let layers: Vec<Layer> = self.envelopes.iter().map(|(layer, _)| layer.clone()).collect();
         let standing = standing(store, Beside::Attestations, &self.subject.digest)?;
         let standing = standing.as_ref().map(|(there, bytes)| (there.media_type.as_str(), bytes.as_slice()));
-        merge(standing, &layers).map(Some)
+        merge(standing, &layers, again).map(Some)
     }
 
     /// The bundles that no referrer holds. One that a referrer of another writer holds, with a date say, is there.
@@ -204,7 +204,7 @@ impl Attachment for Attestations {
     }
 
     fn put(&self, store: &dyn Sink, again: bool, put: &mut Put) -> Result<()> {
-        let merge = self.merge(store)?;
+        let merge = self.merge(store, again)?;
         let bundles = if again { self.bundles.iter().collect() } else { self.absent(store)? };
         let (foreign, change) = merge.map_or((0, None), |merge| (merge.foreign, merge.change));
         let changed = change.is_some() || !bundles.is_empty() || again;
@@ -228,7 +228,7 @@ impl Attachment for Attestations {
     }
 
     fn look(&self, store: &dyn Sink) -> Result<Look> {
-        let merged = self.merge(store)?.is_none_or(|merge| merge.change.is_none());
+        let merged = self.merge(store, false)?.is_none_or(|merge| merge.change.is_none());
         let mut stands = merged && self.absent(store)?.is_empty();
         for (layer, _) in &self.envelopes {
             stands = stands && store.blob(&layer.envelope.digest)?.is_some();

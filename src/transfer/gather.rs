@@ -190,6 +190,7 @@ mod tests {
     use crate::format::evidence::OCI_MANIFEST;
     use crate::format::reference::Target;
     use crate::format::{payload, signature};
+    use crate::verify::Evidence;
     use std::collections::BTreeMap;
 
     /// A `.sig` of these layers; payloads that are in none are slow. Counts what it is asked for.
@@ -226,6 +227,7 @@ mod tests {
                 annotations: BTreeMap::new(),
                 claims: true,
                 threshold: 1,
+                evidence: Evidence::none(),
             };
             let verdicts = judge(self, &Digest::of(b"image"), &Verifier::default(), &demand, patience);
             let checks = verdicts.into_iter().map(|verdict| verdict.outcome.unwrap_err().check());

@@ -12,13 +12,15 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::attestation;
 use crate::format::document::{Item, Signed};
+use crate::format::log::Material;
 use crate::format::reference::{Destination, Repository};
 use crate::format::signature::Layer;
 use crate::keys::public::PublicKey;
 use crate::request::{Image, Request, SubjectGroup};
 use crate::response::{Place, Response, Signer};
 use crate::sign::Forms;
-use crate::verify::{Evidence, Form};
+use crate::verify::material::judge;
+use crate::verify::{Evidence, Form, Want};
 
 /// What the person at the importing station asks for.
 #[derive(Clone, Debug)]
@@ -47,9 +49,22 @@ pub struct Plan {
     images: Vec<Image>,
 }
 
+/// A signature that is pushed.
+#[derive(Clone, Debug)]
+pub(super) struct Pushed {
+    pub(super) form: Form,
+    place: Place,
+    /// The id of its key.
+    pub(super) key_id: Digest,
+    /// The digest of the payload or statement.
+    pub(super) over: Digest,
+    /// What stands beside it in this form.
+    pub(super) material: Material,
+}
+
 impl Plan {
     /// Checks file and keys. RESPONSE-ABSENT, IMPORT-REQUEST, IMPORT-DESTINATION, IMPORT-KEYS, IMPORT-ITEMS,
-    /// THRESHOLD-KEYS.
+    /// THRESHOLD-KEYS; LOG-* and TOKEN-* where what stands beside a signature is not what is demanded, or does not hold.
     pub fn check(response: Response, wanted: Wanted) -> Result<Self> {
         response.check_response_absent()?;
         check_import_request(&response, wanted.request)?;
@@ -65,6 +80,7 @@ impl Plan {
         plan.check_import_keys()?;
         plan.check_threshold_keys()?;
         plan.check_import_items()?;
+        plan.check_import_material()?;
         Ok(plan)
     }
 
@@ -207,7 +223,8 @@ impl Plan {
             let signers = self.counted().filter(move |_| self.is_wanted(place));
             signers.filter_map(move |signer| {
                 let signature = signer.signature(place)?.as_bytes().to_vec();
-                Some(Layer { payload: payload.payload.clone(), signature })
+                let material = signer.logged(place).cloned().unwrap_or_default();
+                Some(Layer { payload: payload.payload.clone(), signature, material })
             })
         });
         layers.collect()
@@ -246,18 +263,58 @@ impl Plan {
         })
     }
 
-    /// What is to come back of a group: form, id of the key, digest of the payload or statement.
+    /// What stands beside each signature that is pushed, checked as whoever reads it will: what is refused there is not
+    /// pushed.
+    fn check_import_material(&self) -> Result<()> {
+        let demand = &self.wanted.evidence;
+        let demanded = [demand.log, demand.tsa].contains(&Want::Require);
+        for (place, group) in self.request().groups().iter().enumerate() {
+            for pushed in self.pushed(place, group) {
+                if demanded || !pushed.material.is_empty() {
+                    let checked = self.check_pushed(&pushed);
+                    checked.map_err(|error| {
+                        let form = pushed.form.name();
+                        error
+                            .within(format!("{form} of {}@{}", group.repository, group.subject.digest))
+                            .detail(format!("signed by {}", pushed.key_id))
+                            .detail("nothing was pushed")
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pushed(&self, pushed: &Pushed) -> Result<()> {
+        let absent = || Error::new(Check::ImportItems, pushed.over);
+        let signed = self.response.of(pushed.place, &pushed.key_id).ok_or_else(absent)?;
+        let envelope = signed.envelope().filter(|_| pushed.form == Form::Att);
+        let of = match &envelope {
+            Some(envelope) => signed.of_layer(envelope).ok_or_else(absent)?,
+            None => signed.of(),
+        };
+        judge(&pushed.material, &of, &self.wanted.evidence).1
+    }
+
+    /// What is to come back of a group.
     pub(super) fn pushed<'a>(
         &'a self,
         group: usize,
         of: &'a SubjectGroup,
-    ) -> impl Iterator<Item = (Form, Digest, Digest)> + 'a {
+    ) -> impl Iterator<Item = Pushed> + 'a {
         let payloads = of.payloads.iter().enumerate().flat_map(move |(unit, payload)| {
             let place = Place::Payload(group, unit);
             let signers = self
                 .counted()
                 .filter(move |signer| self.is_wanted(place) && signer.signature(place).is_some());
-            signers.map(move |signer| (Form::Sig, signer.key().id(), payload.payload.digest))
+            let over = payload.payload.digest;
+            signers.map(move |signer| Pushed {
+                form: Form::Sig,
+                place,
+                key_id: signer.key().id(),
+                over,
+                material: signer.logged(place).cloned().unwrap_or_default(),
+            })
         });
         let attestations = of.attestations.iter().filter(|_| self.wanted.attach.sig()).copied();
         let statements = attestations
@@ -267,7 +324,15 @@ impl Plan {
             let place = Place::Statement(statement);
             let signers = self.counted().filter(move |signer| signer.signature(place).is_some());
             let digest = self.request().statements().get(statement).map(|unit| unit.statement.digest);
-            signers.filter_map(move |signer| Some((form, signer.key().id(), digest?)))
+            signers.filter_map(move |signer| {
+                let key_id = signer.key().id();
+                let material = match (form, signer.logged(place)) {
+                    (_, None) => Material::default(),
+                    (Form::Att, Some(_)) => self.response.attestation(statement, &key_id)?.1.material,
+                    (_, Some(material)) => material.clone(),
+                };
+                Some(Pushed { form, place, key_id, over: digest?, material })
+            })
         });
         payloads.chain(statements)
     }

@@ -10,10 +10,13 @@ use crate::error::{Error, Result};
 use crate::format::beside::Beside;
 use crate::format::evidence::{Descriptor, OCI_CONFIG, OCI_MANIFEST};
 use crate::format::json::{Names, Value};
+use crate::format::log::Material;
 use crate::format::signature::{self, ANNOTATION, LOG_ANNOTATION, Layer, SigManifest};
 use crate::format::{attestation, payload};
 use crate::limits;
-use crate::verify::{SigLayer, check_att_layer_type, check_att_manifest_kind, check_sig_manifest_kind};
+use crate::verify::{
+    SigLayer, check_att_layer_type, check_att_manifest_kind, check_layer_material, check_sig_manifest_kind,
+};
 
 /// What stands at a destination beside the layers that were merged into it, and what is to be put there.
 #[derive(Debug)]
@@ -70,8 +73,11 @@ pub trait LayerBeside: Clone {
     /// Reads a layer that stands there; `None` where it cannot count.
     fn counts(layer: &Value) -> Option<Self::Counts>;
 
-    /// Whether what stands there is this one.
+    /// Whether what stands there is the same signature, whatever is beside it.
     fn is(&self, there: &Self::Counts) -> bool;
+
+    /// What is beside this one, and beside the one there.
+    fn beside<'a>(&'a self, there: &'a Self::Counts) -> (&'a Material, &'a Material);
 
     /// The digest of its content.
     fn content(&self) -> Digest;
@@ -91,12 +97,16 @@ impl LayerBeside for Layer {
     type Counts = Self;
 
     fn counts(layer: &Value) -> Option<Self> {
-        let SigLayer { descriptor, signature, .. } = SigLayer::read(layer).ok()?;
-        Some(Self { payload: descriptor, signature })
+        let SigLayer { descriptor, signature, material, .. } = SigLayer::read(layer).ok()?;
+        Some(Self { payload: descriptor, signature, material })
     }
 
     fn is(&self, there: &Self) -> bool {
-        there == self
+        (&there.payload, &there.signature) == (&self.payload, &self.signature)
+    }
+
+    fn beside<'a>(&'a self, there: &'a Self) -> (&'a Material, &'a Material) {
+        (&self.material, &there.material)
     }
 
     fn content(&self) -> Digest {
@@ -119,14 +129,18 @@ impl LayerBeside for Layer {
 
 impl LayerBeside for attestation::Layer {
     const KIND: Beside = Beside::Attestations;
-    type Counts = Descriptor;
+    type Counts = (Descriptor, Material);
 
-    fn counts(layer: &Value) -> Option<Descriptor> {
-        check_att_layer_type(layer).ok()
+    fn counts(layer: &Value) -> Option<Self::Counts> {
+        Some((check_att_layer_type(layer).ok()?, check_layer_material(layer).ok()?))
     }
 
-    fn is(&self, there: &Descriptor) -> bool {
+    fn is(&self, (there, _): &Self::Counts) -> bool {
         *there == self.envelope
+    }
+
+    fn beside<'a>(&'a self, (_, there): &'a Self::Counts) -> (&'a Material, &'a Material) {
+        (&self.material, there)
     }
 
     fn content(&self) -> Digest {
@@ -152,7 +166,10 @@ fn media_type(layer: &Value) -> Option<&str> {
 
 /// Adds `layers` to what stands at the destination. What cannot count there is not taken for ours, and nothing is added
 /// where nothing can count: both are what the verifier says. DESTINATION-BROKEN, SIG-FULL.
-pub fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L]) -> Result<Merge> {
+///
+/// A layer that stands there with more beside its signature is this one, unless `again`: it was put and did not come back
+/// as a valid one, so that what stands beside it there may be why.
+pub fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L], again: bool) -> Result<Merge> {
     let Some((media_type, bytes)) = standing else {
         check_sig_full(layers.len(), 0)?;
         let rendered = L::render(layers);
@@ -163,7 +180,12 @@ pub fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L]) -> Re
     };
     let there = there::<L>(media_type, bytes)?;
     let is = |there: &There<L>, layer: &L| there.counts.as_ref().is_some_and(|counts| layer.is(counts));
-    let absent: Vec<&L> = layers.iter().filter(|layer| !there.iter().any(|there| is(there, layer))).collect();
+    let has_all = |there: &There<L>, layer: &L| {
+        let beside = there.counts.as_ref().map(|counts| layer.beside(counts));
+        beside.is_some_and(|(wanted, there)| if again { wanted == there } else { there.contains(wanted) })
+    };
+    let stands = |layer: &&L| there.iter().any(|there| is(there, layer) && has_all(there, layer));
+    let absent: Vec<&L> = layers.iter().filter(|layer| !stands(layer)).collect();
     let foreign: Vec<(usize, &There<L>)> =
         (1..).zip(&there).filter(|(_, there)| !layers.iter().any(|layer| is(there, layer))).collect();
     let crashes = || foreign.iter().filter(|(_, there)| there.crashes);
@@ -427,7 +449,11 @@ mod tests {
     use crate::format::payload;
 
     fn layer(payload: &[u8], signature: &[u8]) -> Layer {
-        Layer { payload: Descriptor::of(payload::MEDIA_TYPE, payload), signature: signature.to_vec() }
+        Layer::dark(Descriptor::of(payload::MEDIA_TYPE, payload), signature.to_vec())
+    }
+
+    fn merge<L: LayerBeside>(standing: Option<Standing<'_>>, layers: &[L]) -> Result<Merge> {
+        super::merge(standing, layers, false)
     }
 
     fn merged(standing: Option<Standing<'_>>, layers: &[Layer]) -> (Merged, usize) {
@@ -556,7 +582,7 @@ mod tests {
             let merge = merge(Some((OCI_MANIFEST, standing.as_bytes())), &ours).unwrap();
             assert_eq!((merge.change.is_none(), merge.foreign), (stands, usize::from(!stands)), "{standing}");
             let Some(merged) = merge.change else { continue };
-            let again = super::merge(Some((OCI_MANIFEST, &merged.manifest)), &ours).unwrap();
+            let again = super::merge(Some((OCI_MANIFEST, &merged.manifest)), &ours, false).unwrap();
             assert_eq!((again.change.is_none(), again.foreign), (true, 1), "{standing}");
         }
     }
@@ -579,7 +605,7 @@ mod tests {
         // A thousand of them are counted, and ten named.
         let many = vec![layers[0].as_str(); 1000].join(",");
         let many = format!("{{\"layers\":[{many}]}}");
-        let merge = super::merge::<Layer>(Some((OCI_MANIFEST, many.as_bytes())), &[]).unwrap();
+        let merge = super::merge::<Layer>(Some((OCI_MANIFEST, many.as_bytes())), &[], false).unwrap();
         assert_eq!((merge.crashing.count, merge.crashing.named.len()), (1000, 10));
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Form;
 use super::bundle::{Bundle, Envelope, Signature, check_bundle_subject};
 use super::log::{self, Content, Of};
-use super::sig::check_material;
+use super::sig::check_layer_material;
 use super::verdict::{Claims, Demand, Found, Purpose, Verdict, Verifier, check_layers};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -100,7 +100,7 @@ struct Layer<'a> {
 
 fn read_att_layer(layer: &Value, found: &Found<'_>) -> Result<(Bytes, Envelope, Material)> {
     let descriptor = check_att_layer_type(layer)?;
-    let material = check_material(layer)?;
+    let material = check_layer_material(layer)?;
     let bytes = (found.content)(&descriptor)?;
     check_att_layer_size(&bytes, &descriptor)?;
     let envelope = check_att_envelope(&bytes)?;

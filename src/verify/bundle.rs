@@ -65,15 +65,15 @@ fn check_bundle_predicate(statement: &Statement) -> Result<()> {
 }
 
 /// What a bundle by a key holds.
-pub(super) struct Bundle {
-    pub(super) statement: Vec<u8>,
-    pub(super) signature: Vec<u8>,
-    pub(super) material: Material,
+pub(crate) struct Bundle {
+    pub(crate) statement: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) material: Material,
 }
 
 impl Bundle {
     /// BUNDLE-SYNTAX: v0.3, a public key, a DSSE envelope of an in-toto statement with one signature and no key id.
-    pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
+    pub(crate) fn read(bytes: &[u8], media_type: &str) -> Result<Self> {
         if !V03.contains(&media_type) {
             return Err(refuse("the layer's media type is not a bundle v0.3"));
         }

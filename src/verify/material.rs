@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::{self, Checked, Of};
+use super::log::{self, Checked, Content, Of};
 use super::timestamp::{Token, check_token_count, check_token_repeated};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -124,6 +124,8 @@ pub struct SeenEntry {
 /// A timestamp, and what is known of it.
 #[derive(Clone, Debug)]
 pub struct SeenToken {
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
     /// The authority that made it; `None` where none that is trusted did.
     pub authority: Option<String>,
     /// What time it says; `None` where it cannot be read.
@@ -151,6 +153,17 @@ impl Standing {
     #[must_use]
     pub fn token(&self) -> State {
         together(self.tokens.iter().map(|token| token.state))
+    }
+
+    /// Whether an entry and a timestamp for each of `material` was seen: entries by log and index, timestamps by their
+    /// bytes.
+    #[must_use]
+    pub fn has(&self, material: &Material) -> bool {
+        let has_entry = |entry: &Entry| {
+            self.entries.iter().any(|seen| (seen.log_id, seen.index) == (entry.log_id, entry.index))
+        };
+        let has_token = |token: &Vec<u8>| self.tokens.iter().any(|seen| seen.digest == Digest::of(token));
+        material.entries.iter().all(has_entry) && material.tokens.iter().all(has_token)
     }
 
     /// The earliest time at which the signature is known to have been there, and who says so.
@@ -202,8 +215,13 @@ fn judge_tokens(
         .map_err(&mut *refuse)
         .err();
     for der in &material.tokens {
-        let mut seen =
-            SeenToken { authority: None, time: None, state: State::Unchecked, reason: repeated.clone() };
+        let mut seen = SeenToken {
+            digest: Digest::of(der),
+            authority: None,
+            time: None,
+            state: State::Unchecked,
+            reason: repeated.clone(),
+        };
         if repeated.is_some() {
             seen.state = State::Invalid;
         } else if demand.tsa == Want::Ignore {
@@ -222,6 +240,10 @@ fn judge_tokens(
                     stamps.push(stamp.time());
                 }
                 Ok(None) => seen.reason = Some("of no authority that was given".to_owned()),
+                Err(error) if error.check() == Check::TokenImprint && is_of_signature(der, of, demand) => {
+                    seen.reason =
+                        Some("of the signature, not of the envelope: cosign 3 writes it so".to_owned());
+                }
                 Err(error) => {
                     seen.state = State::Invalid;
                     seen.reason = Some(refuse(error));
@@ -231,6 +253,13 @@ fn judge_tokens(
         standing.tokens.push(seen);
     }
     stamps
+}
+
+/// Whether a timestamp of an `.att`, which is one of the envelope, is a good one of the signature instead. cosign 3 writes
+/// those, and no verifier takes them: it never counts, and is no forgery either.
+fn is_of_signature(der: &[u8], of: &Of<'_>, demand: &Evidence) -> bool {
+    let check = |token: Token| token.check(of.signature, demand.trust.authorities());
+    matches!(of.content, Content::Layer(..)) && matches!(Token::parse(der).and_then(check), Ok(Some(_)))
 }
 
 /// Judges the log entries. Returns the ids of the keys of distinct logs that have the signature.

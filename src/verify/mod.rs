@@ -5,6 +5,7 @@
 
 #[cfg(feature = "connected")]
 mod attestation;
+pub mod binding;
 #[cfg(feature = "connected")]
 mod blob;
 #[cfg(feature = "connected")]
@@ -40,9 +41,11 @@ pub use blob::{BlobSignature, BlobVerdict, BlobVerifier, verify_digest as verify
 #[cfg(feature = "connected")]
 pub use blob_attestation::BlobAttestation;
 #[cfg(feature = "connected")]
+pub(crate) use bundle::Bundle;
+#[cfg(feature = "connected")]
 pub use material::{Evidence, Standing, State, Want};
 #[cfg(feature = "connected")]
-pub(crate) use sig::{SigLayer, check_payload_digest, check_sig_manifest_kind};
+pub(crate) use sig::{SigLayer, check_layer_material, check_payload_digest, check_sig_manifest_kind};
 #[cfg(feature = "connected")]
 pub use verdict::{Claims, Demand, Found, Purpose, Signed, Valid, Verdict, Verifier, conclude};
 

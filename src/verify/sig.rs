@@ -80,7 +80,7 @@ impl SigLayer {
         let descriptor = check_sig_layer_type(layer)?;
         let text = check_sig_annotation(annotation(layer, signature::ANNOTATION))?;
         let signature = check_sig_base64(text)?;
-        let material = check_material(layer)?;
+        let material = check_layer_material(layer)?;
         Ok(Self { descriptor, signature, text: text.to_owned(), material })
     }
 }
@@ -91,7 +91,7 @@ pub(crate) fn check_sig_manifest_kind(media_type: &str, manifest: &[u8]) -> Resu
 }
 
 /// SIG-CERTIFICATE, SIG-LOG: what stands beside a signature in its layer's annotations.
-pub(super) fn check_material(layer: &Value) -> Result<Material> {
+pub(crate) fn check_layer_material(layer: &Value) -> Result<Material> {
     check_sig_certificate(annotation(layer, signature::CERTIFICATE_ANNOTATION))?;
     check_sig_certificate(annotation(layer, signature::CHAIN_ANNOTATION))?;
     // The empty string is absent, as for cosign; anything else that is not the object is invalid.

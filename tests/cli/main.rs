@@ -29,5 +29,6 @@ mod station;
 mod support;
 mod terminal;
 mod trip;
+mod trust;
 mod uses;
 mod verify;

@@ -24,6 +24,7 @@ pub(crate) fn all() -> BTreeMap<&'static str, Forge> {
     good.extend(names());
     good.extend(signed());
     good.extend(kinds());
+    good.extend(crate::logged::accepted());
     good
 }
 

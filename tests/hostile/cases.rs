@@ -45,6 +45,7 @@ pub(crate) fn all() -> Vec<Case> {
     sig_manifests(&mut cases);
     referrers(&mut cases);
     crate::kinds::add(&mut cases);
+    crate::logged::add(&mut cases);
     cases.0
 }
 

@@ -156,6 +156,8 @@ pub(crate) struct Plain {
 pub(crate) struct Envelope {
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: String,
+    /// Annotations between the two that each has, as text.
+    pub(crate) more: String,
 }
 
 /// A key that signs.
@@ -260,6 +262,8 @@ pub(crate) struct Layer {
     pub(crate) digest: String,
     pub(crate) size: u64,
     pub(crate) signature: String,
+    /// Annotations behind the signature, as text.
+    pub(crate) more: String,
 }
 
 /// A member of a tar.
@@ -699,9 +703,9 @@ impl Forge {
             if layers.is_empty() {
                 continue;
             }
-            let envelopes: Vec<(Json, String)> =
-                layers.into_iter().map(|layer| (put(blobs, ENVELOPE, layer.bytes), layer.kind)).collect();
-            let digests: Vec<&str> = envelopes.iter().map(|(layer, _)| text(&layer["digest"])).collect();
+            let put_envelope = |layer: Envelope| (put(blobs, ENVELOPE, layer.bytes), layer.more, layer.kind);
+            let envelopes: Vec<(Json, String, String)> = layers.into_iter().map(put_envelope).collect();
+            let digests: Vec<&str> = envelopes.iter().map(|(layer, ..)| text(&layer["digest"])).collect();
             let config = put(blobs, OCI_CONFIG, self.bent(Part::AttConfig, place, beside_config(&digests)));
             let manifest = self.bent(Part::AttManifest, place, att_manifest(&config, &envelopes));
             let manifest = put(blobs, OCI_MANIFEST, manifest);
@@ -779,6 +783,7 @@ impl Forge {
                     digest: digest.to_owned(),
                     size: payload["size"].as_u64().unwrap(),
                     signature: STANDARD.encode(key.sign(&message)),
+                    more: String::new(),
                 }));
             }
             let fits = self.layers.iter().filter(|(group, _)| *group == place);
@@ -845,7 +850,8 @@ impl SignedStatement {
     }
 
     fn envelope(&self) -> Envelope {
-        Envelope { bytes: self.dsse().into_bytes(), kind: self.kind.clone().unwrap_or_default() }
+        let kind = self.kind.clone().unwrap_or_default();
+        Envelope { bytes: self.dsse().into_bytes(), kind, more: String::new() }
     }
 
     fn bundle(&self) -> Vec<u8> {
@@ -969,10 +975,11 @@ fn beside_config(layers: &[&str]) -> Vec<u8> {
 fn sig_manifest(config: &Json, layers: &[Layer]) -> Vec<u8> {
     let layer = |layer: &Layer| {
         format!(
-            "{{\"mediaType\":\"{PAYLOAD}\",\"size\":{},\"digest\":\"{}\",\"annotations\":{{\"dev.cosignproject.cosign/signature\":{}}}}}",
+            "{{\"mediaType\":\"{PAYLOAD}\",\"size\":{},\"digest\":\"{}\",\"annotations\":{{\"dev.cosignproject.cosign/signature\":{}{}}}}}",
             layer.size,
             layer.digest,
-            quoted(&layer.signature, true)
+            quoted(&layer.signature, true),
+            layer.more,
         )
     };
     let layers: Vec<String> = layers.iter().map(layer).collect();
@@ -1031,10 +1038,10 @@ fn artifact(empty: &Json, bundle: &Json) -> Vec<u8> {
     .into_bytes()
 }
 
-fn att_manifest(config: &Json, layers: &[(Json, String)]) -> Vec<u8> {
-    let layer = |(layer, kind): &(Json, String)| {
+fn att_manifest(config: &Json, layers: &[(Json, String, String)]) -> Vec<u8> {
+    let layer = |(layer, more, kind): &(Json, String, String)| {
         format!(
-            "{{{},\"annotations\":{{\"dev.cosignproject.cosign/signature\":\"\",\"predicateType\":{}}}}}",
+            "{{{},\"annotations\":{{\"dev.cosignproject.cosign/signature\":\"\"{more},\"predicateType\":{}}}}}",
             go_descriptor(layer),
             quoted(kind, true)
         )
@@ -1132,7 +1139,7 @@ pub(crate) fn canonical(value: &Json) -> Vec<u8> {
 }
 
 /// A JSON string; with Go's escapes for `<`, `>`, `&`, U+2028 and U+2029 or without.
-fn quoted(text: &str, html: bool) -> String {
+pub(crate) fn quoted(text: &str, html: bool) -> String {
     let mut out = String::from('"');
     for character in text.chars() {
         match character {

@@ -645,6 +645,7 @@ fn att_manifests(cases: &mut Cases) {
         attested("registry.example/app", &image("amd64").digest(), PROVENANCE, PREDICATE.as_bytes());
     let by = move |key: &Key| {
         Envelope {
+            more: String::new(),
         bytes: format!(
             "{{\"payload\":\"{}\",\"payloadType\":\"application/vnd.in-toto+json\",\"signatures\":[{{\"sig\":\"{}\"}}]}}",
             STANDARD.encode(&statement),

@@ -9,6 +9,9 @@ mod cases;
 mod forge;
 mod kinds;
 mod large;
+#[path = "../support/log.rs"]
+mod log;
+mod logged;
 mod plans;
 mod properties;
 

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use coldsign::check::Check;
 use serde_json::Value;
 
-use crate::refusals::{LOG_REFUSALS, SIG_LOG_REFUSALS};
+use crate::log_refusals::{LOG_REFUSALS, SIG_LOG_REFUSALS};
 use crate::registry::{Manners, OCI_INDEX, OCI_MANIFEST, Registry, signature_tag};
 use crate::support::{Outcome, Sandbox, fixture};
 

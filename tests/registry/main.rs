@@ -13,6 +13,8 @@ mod carry;
 mod elsewhere;
 mod faults;
 mod journal;
+#[path = "../support/log_refusals.rs"]
+mod log_refusals;
 mod login;
 mod logs;
 mod manners;

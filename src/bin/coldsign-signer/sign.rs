@@ -125,6 +125,7 @@ pub(crate) fn run(console: &mut dyn Console, place: &Place, command: &Sign) -> R
     // Every opened key is gone by now; the passphrases go before anything is written.
     drop(passphrases);
     let rendered = response.render();
+    rendered.check_limits().map_err(|error| error.detail("nothing was written"))?;
     output.write(rendered.chunks())?;
     check_out_read_back(&command.output, &rendered, &response)?;
     console.say(&format!(

@@ -10,6 +10,7 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::evidence::Descriptor;
+use coldsign::format::log::Material;
 use coldsign::format::payload;
 use coldsign::format::reference::{Identity, Reference, Repository};
 use coldsign::keys::public::PublicKey;
@@ -194,6 +195,8 @@ impl Asked<'_> {
             None => Signature::unverified(subject, payload, signature, claims),
         };
         let checked = checked.map_err(|error| self.placed(error))?;
+        let material = self.material()?;
+        let checked = if material.is_empty() { checked } else { self.with_material(checked, &material)? };
         let bytes = |size: usize| counted(size, "byte", "bytes");
         let payload = self.payload_name();
         let about = if claims { "about this image" } else { "not read (--check-claims=false)" };
@@ -205,6 +208,16 @@ impl Asked<'_> {
         );
         let pieces = [format!("{given},"), format!("{},", bytes(signature.len())), by];
         console.say_all(&terminal::filled("signature: ", &pieces, " "))?;
+        for entry in &material.entries {
+            let log = entry.log_id.grouped();
+            let pieces =
+                [format!("index {},", entry.index), format!("log {},", short(&log)), NOT_ASKED.to_owned()];
+            console.say_all(&terminal::filled("log entry: ", &pieces, " "))?;
+        }
+        for token in &material.tokens {
+            let pieces = [format!("{},", bytes(token.len())), NOT_ASKED.to_owned()];
+            console.say_all(&terminal::filled("timestamp: ", &pieces, " "))?;
+        }
         if checked.respelled() {
             console.say("it came as r || s (IEEE P1363) and is put as DER, which every verifier takes")?;
         }
@@ -212,6 +225,33 @@ impl Asked<'_> {
             console.say("warning: it verifies only with --check-claims=false")?;
         }
         Ok(checked)
+    }
+
+    /// What was given to stand beside the signature.
+    fn material(&self) -> Result<Material> {
+        let read = |path: &Path| files::read(path, limits::LOG_FILE);
+        let mut material = Material::default();
+        if let Some(path) = &self.args.rekor_response {
+            let entry = attach::read_rekor_response(&read(path)?);
+            material.entries.push(entry.map_err(|error| error.within(path.display()))?);
+        }
+        if let Some(path) = &self.args.tsr {
+            let token = attach::read_timestamp(&read(path)?);
+            material.tokens.push(token.map_err(|error| error.within(path.display()))?);
+        }
+        Ok(material)
+    }
+
+    /// The signature with that beside it; a refusal names the file.
+    fn with_material(&self, signature: Signature, material: &Material) -> Result<Signature> {
+        signature.with_material(material.clone()).map_err(|error| {
+            let is_token = error.check().hop() == "timestamp";
+            let file = if is_token { &self.args.tsr } else { &self.args.rekor_response };
+            match file {
+                Some(path) => error.within(path.display()),
+                None => error,
+            }
+        })
     }
 
     /// A refusal, with the file at fault and what to do.
@@ -233,6 +273,11 @@ impl Asked<'_> {
             .as_ref()
             .map_or_else(|| "implied".to_owned(), |path| shown(&path.display().to_string()))
     }
+}
+
+/// The first two groups of an id.
+fn short(grouped: &str) -> &str {
+    grouped.get(..17).unwrap_or(grouped)
 }
 
 /// SIG-BASE64: padded base64, in lines or on one.
@@ -280,6 +325,7 @@ struct Kind {
     others: [&'static str; 2],
 }
 
+const NOT_ASKED: &str = "of this signature; who made it is not checked here";
 const SIGNATURE: Kind = Kind { form: ".sig", others: ["other signature", "other signatures"] };
 
 /// What is said of something that was attached.

@@ -15,6 +15,7 @@ pub(crate) fn run(args: &Combine, console: &mut dyn Console) -> Result<()> {
     let output = create(&args.output, console)?;
     let union = read_responses(&args.responses).map_err(|error| error.detail("nothing was written"))?;
     let file = union.render();
+    file.check_limits().map_err(|error| error.detail("nothing was written"))?;
     output.reserve(file.size())?;
     output.write(file.chunks())?;
     console.say_all(&signed_by(&union))?;

@@ -11,6 +11,7 @@ use coldsign::check::Check;
 use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::bundle;
+use coldsign::format::log::Material;
 use coldsign::response::{Place, Response};
 use coldsign::terminal::{Console, counted, shown};
 
@@ -46,6 +47,8 @@ struct Row<'a> {
     digest: Digest,
     key_id: Digest,
     signature: &'a [u8],
+    /// What stands beside it.
+    material: Option<&'a Material>,
     made: Made,
 }
 
@@ -68,6 +71,13 @@ impl Row<'_> {
         format!("{} {} {} {}", self.item, self.key_id, STANDARD.encode(self.signature), self.made.form())
     }
 
+    /// The signature and its log entry as cosign 2 keeps them in a file (cosign `LocalSignedPayload`); `None` without one.
+    fn cosign_bundle(&self) -> Option<String> {
+        let entry = self.material?.entries.first()?.annotation()?;
+        let signature = STANDARD.encode(self.signature);
+        Some(format!("{{\"base64Signature\":\"{signature}\",\"rekorBundle\":{entry}}}"))
+    }
+
     /// What other tools verify. Names are made of numbers and digests alone.
     fn files(&self) -> Vec<(String, Bytes)> {
         let item = format!("{}-{}", self.item, self.digest.short());
@@ -83,8 +93,15 @@ impl Row<'_> {
             Made::Sig { payload } => {
                 files.push((format!("{item}.payload"), payload.clone()));
                 files.extend(bare());
-                let bundle = bundle::render_message(&Digest::of(payload), &self.key_id, self.signature);
+                // An annotation holds no proof, without which an entry is nothing in a bundle.
+                let tokens = self.material.map(|there| there.tokens.clone()).unwrap_or_default();
+                let beside = Material { entries: Vec::new(), tokens };
+                let payload = Digest::of(payload);
+                let bundle = bundle::render_message_with(&payload, &self.key_id, self.signature, &beside);
                 files.push((name("blob.bundle"), bundle));
+                let kept = self.cosign_bundle().map(|kept| (name("cosign.bundle"), kept.into()));
+                let token = beside.tokens.into_iter().next().map(|token| (name("tsr"), token.into()));
+                files.extend(kept.into_iter().chain(token));
             }
             Made::Bundle { bundle } => files.push((name("bundle"), bundle.clone())),
             Made::Attestation { envelope, bundle } => {
@@ -152,7 +169,8 @@ fn rows(response: &Response) -> Vec<Row<'_>> {
             let items = place.items(request).into_iter().filter_map(of_item);
             rows.extend(items.map(|(item, digest)| {
                 let (signature, made) = (signature.as_bytes(), made.clone());
-                Row { item, digest, key_id, signature, made }
+                let material = signer.logged(*place);
+                Row { item, digest, key_id, signature, material, made }
             }));
         }
     }

@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use coldsign::error::Result;
 use coldsign::format::document::{BlobItem, Content, Item, Signed};
 use coldsign::format::evidence::Descriptor;
+use coldsign::format::log::body::Body;
+use coldsign::format::log::{Entry, Material};
 use coldsign::keys::public::PublicKey;
-use coldsign::response::{Place, Response};
+use coldsign::response::{Place, Response, Signer};
 use coldsign::review::{Review, signed_by};
-use coldsign::terminal::Console;
+use coldsign::terminal::{Console, counted, filled};
+use coldsign::trust::Time;
+use coldsign::verify::timestamp::Token;
 use coldsign::{files, limits, words};
 use serde_json::{Value, json};
 
@@ -75,11 +79,111 @@ fn show_file(response: &Response, console: &mut dyn Console) -> Result<()> {
     console.show(&format!("  {}", request.digest().grouped()))?;
     let review = Review::of(request);
     let words = words::table(&request.digest());
-    let lines = words.iter().cloned().chain(review.summary()).chain(signed_by(response)).chain(review.rows());
+    let lines = words
+        .iter()
+        .cloned()
+        .chain(review.summary())
+        .chain(signed_by(response))
+        .chain(beside(response))
+        .chain(review.rows());
     for line in lines {
         console.show(&line)?;
     }
     Ok(())
+}
+
+/// What stands beside the signatures, a line or two each.
+fn beside(response: &Response) -> Vec<String> {
+    let mut lines = Vec::new();
+    for signer in response.signers() {
+        let id = signer.key().id().grouped();
+        let by = id.get(..17).unwrap_or(&id);
+        for (place, material) in signer.material() {
+            let numbers: Vec<String> = numbers(response, *place).iter().map(ToString::to_string).collect();
+            let first = format!("{} {} by {by}: ", form(*place), numbers.join(", "));
+            for entry in &material.entries {
+                let log = entry.log_id.grouped();
+                let mut pieces = vec![format!("{},", kind(entry)), format!("index {},", entry.index)];
+                pieces.push(format!("log {},", log.get(..17).unwrap_or(&log)));
+                pieces.extend(claimed(entry).map(|time| format!("claims {},", Time(time))));
+                pieces.push("not checked here".to_owned());
+                lines.extend(filled(&first, &pieces, " "));
+            }
+            for token in &material.tokens {
+                let mut pieces = vec![format!("timestamp, {},", counted(token.len(), "byte", "bytes"))];
+                pieces.extend(stamped(token).map(|time| format!("claims {time},")));
+                pieces.push("not checked here".to_owned());
+                lines.extend(filled(&first, &pieces, " "));
+            }
+        }
+    }
+    lines
+}
+
+/// The numbers of the items that a signature is of.
+fn numbers(response: &Response, place: Place) -> Vec<usize> {
+    place.items(response.request()).into_iter().map(|item| item + 1).collect()
+}
+
+fn form(place: Place) -> &'static str {
+    match place {
+        Place::Payload(..) => ".sig",
+        Place::Statement(_) => "bundle",
+        Place::File(_) => "file",
+    }
+}
+
+/// What kind of entry it is, by its own body.
+fn kind(entry: &Entry) -> String {
+    Body::parse(&entry.body).map_or_else(|_| "unknown kind".to_owned(), |(kind, _)| kind.to_string())
+}
+
+/// When the log says that it took it: in Rekor v2 it does not, and without a promise nobody does.
+fn claimed(entry: &Entry) -> Option<u64> {
+    entry.promise.as_ref().map(|_| entry.time).filter(|time| *time > 0)
+}
+
+/// When a timestamp says that it was made; `None` where it cannot be read.
+fn stamped(token: &[u8]) -> Option<Time> {
+    Token::parse(token).ok().map(|token| token.time())
+}
+
+fn entries_value(response: &Response, signer: &Signer) -> Vec<Value> {
+    let of_place = |(place, material): (&Place, &Material)| {
+        let (form, items) = (form(*place), numbers(response, *place));
+        let value = move |entry: &Entry| {
+            json!({
+                "form": form,
+                "items": items,
+                "kind": kind(entry),
+                "logId": entry.log_id.hex(),
+                "logIndex": entry.index,
+                "integratedTime": claimed(entry),
+                "promise": entry.promise.is_some(),
+                "proof": entry.proof.is_some(),
+                "state": "unchecked",
+            })
+        };
+        material.entries.iter().map(value).collect::<Vec<_>>()
+    };
+    signer.material().iter().flat_map(of_place).collect()
+}
+
+fn timestamps_value(response: &Response, signer: &Signer) -> Vec<Value> {
+    let of_place = |(place, material): (&Place, &Material)| {
+        let (form, items) = (form(*place), numbers(response, *place));
+        let value = move |token: &Vec<u8>| {
+            json!({
+                "form": form,
+                "items": items,
+                "size": token.len(),
+                "time": stamped(token).map(|time| time.to_string()),
+                "state": "unchecked",
+            })
+        };
+        material.tokens.iter().map(value).collect::<Vec<_>>()
+    };
+    signer.material().iter().flat_map(of_place).collect()
 }
 
 fn file_value(response: &Response) -> Value {
@@ -94,6 +198,8 @@ fn file_value(response: &Response) -> Value {
                 "sig": count(&|place| matches!(place, Place::Payload(..))),
                 "bundle": count(&|place| matches!(place, Place::Statement(_))),
                 "file": count(&|place| matches!(place, Place::File(_))),
+                "logEntries": entries_value(response, signer),
+                "timestamps": timestamps_value(response, signer),
             })
         })
         .collect();

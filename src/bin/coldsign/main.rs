@@ -14,6 +14,8 @@ mod given;
 mod image;
 mod import;
 mod inspect;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands that use it are next"))]
+mod log;
 mod net;
 mod public_key;
 mod registry;

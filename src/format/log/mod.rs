@@ -4,8 +4,13 @@
 //! Only the shape is read here; that an entry is what it says, and whose, is for the verifier to find out.
 
 pub mod body;
+mod material;
 pub mod merkle;
 pub mod note;
+#[cfg(feature = "connected")]
+mod reply;
+#[cfg(feature = "connected")]
+pub mod tiles;
 
 use std::fmt::{self, Write as _};
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::flow::Flow;
-use super::gather::{self, Patience};
-use super::import::Plan;
+use super::gather::{self, Patience, Patient, read_bundle};
+use super::import::{Plan, Pushed};
 use super::merge::{Crashing, LayerBeside, Merged, merge};
 use super::store::{Beside, Destinations, ManifestToPut, Sink};
 use crate::check::Check;
@@ -25,7 +25,7 @@ use crate::format::reference::{Identity, Repository, Target};
 use crate::format::{attestation, bundle};
 use crate::limits;
 use crate::request::{Image, SubjectGroup};
-use crate::verify::{Claims, Demand, Form, Purpose, Valid, Verifier};
+use crate::verify::{Bundle, Claims, Demand, Form, Purpose, Standing, Valid, Verifier};
 
 use outcome::Shown;
 pub(super) use outcome::check_sig_crashes_cosign;
@@ -348,10 +348,10 @@ impl<'a> Run<'a> {
         again: bool,
     ) -> Result<()> {
         // Everything is read before anything is put: where the referrers cannot be read the `.sig` stays as it is.
-        let there: HashSet<Digest> = if self.plan.wanted().attach.bundle() && !again {
-            store.referrers(&group.subject.digest)?.into_iter().map(|referrer| referrer.digest).collect()
+        let there = if self.plan.wanted().attach.bundle() && !again {
+            store.referrers(&group.subject.digest)?
         } else {
-            HashSet::new()
+            Vec::new()
         };
         let layers = self.plan.layers(place, group);
         let payloads = layers.iter().map(|layer| layer.payload.digest).collect::<BTreeSet<_>>();
@@ -369,9 +369,15 @@ impl<'a> Run<'a> {
         (known.done.atts, known.done.new_atts) = put;
         let done = &mut known.done;
         let mut bundles = 0;
+        let mut others = None;
         for (bundle, referrer) in self.plan.bundles(group) {
             bundles += 1;
-            if there.contains(&Digest::of(&referrer)) {
+            let digest = Digest::of(&referrer);
+            if there.iter().any(|there| there.digest == digest) {
+                continue;
+            }
+            let others = others.get_or_insert_with(|| read_bundles(store, &there));
+            if others.iter().any(|other| has_all(other, &bundle)) {
                 continue;
             }
             done.changed = true;
@@ -410,13 +416,13 @@ impl<'a> Run<'a> {
         let standing = standing(store, L::KIND, &group.subject.digest)?;
         let standing =
             standing.as_ref().map(|(standing, bytes)| (standing.media_type.as_str(), bytes.as_slice()));
-        let merge = merge(standing, layers).map_err(|error| error.within(name(group)))?;
+        let merge = merge(standing, layers, again).map_err(|error| error.within(name(group)))?;
         if merge.foreign > 0 {
             let groups = self.plan.request().groups().iter().enumerate();
             let siblings = groups.filter(|(_, other)| other.subject.digest == group.subject.digest);
             let all: Vec<L> = siblings.flat_map(|(place, other)| all(place, other)).collect();
             known.done.foreign_layers +=
-                self::merge(standing, &all).map_or(merge.foreign, |merge| merge.foreign);
+                self::merge(standing, &all, false).map_or(merge.foreign, |merge| merge.foreign);
         }
         known.crashing.add(merge.crashing);
         if merge.change.is_none() && !again {
@@ -437,7 +443,7 @@ impl<'a> Run<'a> {
     /// Reads a group back and verifies it. An error where something of ours is missing whose form could not be read, or
     /// where reading took too long: then it is not known to be missing, or its image has ended.
     fn look(&self, store: &dyn Sink, place: usize, group: &SubjectGroup) -> Result<Seen> {
-        let mut found = HashSet::new();
+        let mut found: Vec<Valid> = Vec::new();
         let (mut bundles, mut good) = (0, 0);
         let mut unread = Vec::new();
         let own = Patience::default();
@@ -459,7 +465,7 @@ impl<'a> Run<'a> {
             match verdict.outcome {
                 Ok(valid) => {
                     good_attestations += usize::from(is_bundle);
-                    found.insert(signed(&valid));
+                    found.push(valid);
                 }
                 // Bundles are read for signatures as well: each failure is told once.
                 Err(error) if is_unread && !is_bundle => unread.push((verdict.form, error)),
@@ -473,16 +479,24 @@ impl<'a> Run<'a> {
             match verdict.outcome {
                 Ok(valid) => {
                     (bundles, good) = (bundles + is_bundle, good + is_bundle);
-                    found.insert(signed(&valid));
+                    found.push(valid);
                 }
                 Err(error) if is_unread => unread.push((verdict.form, error)),
                 Err(_) => bundles += is_bundle,
             }
         }
-        let wanted: Vec<_> = self.plan.pushed(place, group).collect();
-        let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains(wanted)).collect();
+        let mut standing: HashMap<(Form, Digest, Digest), Vec<&Standing>> = HashMap::new();
+        for valid in &found {
+            standing.entry(signed(valid)).or_default().push(valid.standing());
+        }
+        let wanted: Vec<Pushed> = self.plan.pushed(place, group).collect();
+        let stands = |wanted: &&Pushed| {
+            let found = standing.get(&(wanted.form, wanted.key_id, wanted.over));
+            found.is_some_and(|found| found.iter().any(|found| found.has(&wanted.material)))
+        };
+        let missing: Vec<&Pushed> = wanted.iter().filter(|wanted| !stands(wanted)).collect();
         let needed = |(form, error): &(Form, Error)| {
-            missing.iter().any(|(missing, _, _)| missing == form)
+            missing.iter().any(|missing| missing.form == *form)
                 || !missing.is_empty() && !is_no_timeout(error)
         };
         if let Some(at) = unread.iter().position(needed) {
@@ -490,10 +504,10 @@ impl<'a> Run<'a> {
         }
         // A `.sig` of ours that others' bundles hide, or anybody's that ours do, which are attestations.
         let hides =
-            wanted.iter().any(|(form, ..)| *form == Form::Sig) || is_signed && bundles == good_attestations;
+            wanted.iter().any(|wanted| wanted.form == Form::Sig) || is_signed && bundles == good_attestations;
         Ok(Seen {
             wanted: wanted.len(),
-            missing: missing.into_iter().map(|(_, key, _)| *key).collect(),
+            missing: missing.into_iter().map(|missing| missing.key_id).collect(),
             foreign_bundles: bundles - good - good_attestations,
             bundled: bundles > 0,
             hidden: bundles > 0 && good == 0 && hides,
@@ -661,6 +675,26 @@ fn turns(plan: &Plan, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
 fn signed(valid: &Valid) -> (Form, Digest, Digest) {
     let (Claims::Payload(bytes) | Claims::Statement(bytes)) = valid.claims();
     (valid.form(), valid.key_id(), Digest::of(bytes))
+}
+
+/// The bundles that these referrers hold; what cannot be read is nobody's.
+fn read_bundles(store: &dyn Sink, referrers: &[Descriptor]) -> Vec<Bundle> {
+    let patience = Patience::default();
+    let patient = Patient::new(&store, &patience);
+    let read = |referrer: &Descriptor| {
+        let (layer, bytes) = read_bundle(&patient, referrer).ok()??;
+        Bundle::read(&bytes, &layer.media_type).ok()
+    };
+    referrers.iter().filter_map(read).collect()
+}
+
+/// Whether a bundle is of the same signature as one of ours, and has everything beside it that ours has.
+fn has_all(other: &Bundle, ours: &[u8]) -> bool {
+    let ours = Bundle::read(ours, bundle::MEDIA_TYPE);
+    ours.is_ok_and(|ours| {
+        (&other.statement, &other.signature) == (&ours.statement, &ours.signature)
+            && other.material.contains(&ours.material)
+    })
 }
 
 /// Puts a merged `.sig` or `.att`: its config, then the manifest. What its layers hold was put before.

@@ -59,7 +59,12 @@ put beside the others on one line, read back and verified again:
       --signature - --key openssl.pub oci:./layout:1.4
 
 Keys are P-256, P-384, P-521 and RSA, with SHA-256, or Ed25519. The same
-command again changes nothing.")]
+command again changes nothing.
+
+--rekor-response takes what cosign writes as --bundle, or the annotation
+dev.sigstore.cosign/bundle; --tsr the answer of a timestamp authority. They must
+be of this signature and key; the log and the authority are not asked for here:
+  coldsign verify --key openssl.pub --trusted-root trusted_root.json IMAGE")]
 pub(crate) struct AttachSignature {
     /// An image in a registry, or in a layout as oci:DIR[:REF]
     #[arg(value_name = "IMAGE")]
@@ -76,6 +81,12 @@ pub(crate) struct AttachSignature {
     /// Put a signature that nobody verified
     #[arg(long)]
     pub(crate) allow_unverified: bool,
+    /// The log entry of the signature, as cosign keeps it
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) rekor_response: Option<PathBuf>,
+    /// An RFC 3161 timestamp of the signature
+    #[arg(long, visible_alias = "rfc3161-timestamp", value_name = "FILE", requires = "key")]
+    pub(crate) tsr: Option<PathBuf>,
     /// Whether the payload must be about the image; false takes any
     #[arg(
         long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
@@ -104,6 +115,8 @@ DSSE envelope of the item's statement; or file, one over a file.
   N-DIGEST-KEY.sig           the signature, as openssl takes it
   N-DIGEST-KEY.b64           the same in base64
   N-DIGEST-KEY.blob.bundle   the same, in a bundle over the payload
+  N-DIGEST-KEY.cosign.bundle the same with its log entry, as cosign 2 keeps it
+  N-DIGEST-KEY.tsr           its timestamp
   N-DIGEST-KEY.bundle        the bundle over the image, or of the attestation
   N-DIGEST-KEY.dsse          the attestation's envelope
   N.content                  a file that the request carries

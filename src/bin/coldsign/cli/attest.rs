@@ -24,7 +24,7 @@ signature that was verified.
   custom slsaprovenance slsaprovenance02 slsaprovenance1 link spdx spdxjson
   cyclonedx vuln openvex
 Names of one URI are one type: spdx and spdxjson, slsaprovenance and
-slsaprovenance02. No log is asked for; the output says so.")]
+slsaprovenance02. Log entries are demanded where a log is trusted.")]
 pub(crate) struct VerifyAttestation {
     /// An image; its attestations are beside it
     #[arg(value_name = "IMAGE", required = true)]
@@ -63,8 +63,8 @@ coldsign verify-blob --key <FILE> --bundle <FILE> <FILE>
        coldsign verify-blob --key <FILE> --signature <FILE|BASE64|-> <FILE>")]
 #[command(after_help = "\
 A signature is what `cosign sign-blob` and `openssl dgst -sha256 -sign` write: a
-bundle v0.3, or the signature alone, in base64 or as it is. The file is read
-once, whatever its size:
+bundle of any version, or the signature alone, in base64 or as it is. The file
+is read once, whatever its size:
   coldsign verify-blob --key release.pub --bundle app.bundle app.tar.gz
   coldsign verify-blob --key release.pub --signature app.sig app.tar.gz
 

@@ -124,7 +124,8 @@ impl Cli {
             let _ = write!(help, "\n{title}:\n");
             for name in names {
                 let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-                let _ = writeln!(help, "  {name:<20}{}", about.map(ToString::to_string).unwrap_or_default());
+                let _ =
+                    writeln!(help, "  {name:<18}  {}", about.map(ToString::to_string).unwrap_or_default());
             }
         }
         help.push_str("\nOptions:\n{options}\n\n");

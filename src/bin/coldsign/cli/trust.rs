@@ -24,13 +24,14 @@ pub(crate) struct TrustArgs {
     /// first); may be repeated
     #[arg(long = "timestamp-certificate-chain", value_name = "FILE")]
     pub(crate) chains: Vec<PathBuf>,
-    /// Log entries: `require` where a log is trusted, else `if-present`
+    /// Log entries: `require` (where a log is trusted), `if-present` (else) or
+    /// `ignore`; what is there and does not hold voids its signature
     #[arg(long, value_name = "WANT", hide_possible_values = true)]
     pub(crate) log: Option<Wanted>,
     /// How many distinct logs must have a signature
     #[arg(long, value_name = "N", default_value = "1", value_parser = parser(at_least_one))]
     pub(crate) log_threshold: usize,
-    /// Timestamps: `require`, `if-present` or `ignore`
+    /// Timestamps, in the same words
     #[arg(long, value_name = "WANT", default_value = "if-present", hide_possible_values = true)]
     pub(crate) tsa: Wanted,
     /// As cosign calls it: true is --log ignore, false --log require
