@@ -55,8 +55,7 @@ impl Suite {
     fn names(&self) -> Vec<String> {
         let folders = fs::read_dir(self.at("")).unwrap().map(|entry| entry.unwrap());
         let folders = folders.filter(|entry| entry.path().join("bundle.sigstore.json").is_file());
-        let mut names: Vec<String> =
-            folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -284,9 +283,8 @@ impl Compared {
         assert_eq!(oracle["kind"], format!("{}/{}", kind.kind, kind.version), "{name}");
         let log = trust.logs_of(entry.log_id).next();
         assert_eq!(oracle["log"] == "known", log.is_some(), "{name}");
-        let body = Body::parse(&entry.body).and_then(|(said, _)| {
-            if said == *kind { Ok(()) } else { Err(Error::new(Check::LogKind, said)) }
-        });
+        let body = Body::parse(&entry.body)
+            .and_then(|(said, _)| if said == *kind { Ok(()) } else { Err(Error::new(Check::LogKind, said)) });
         self.part(name, Part::Body, true, &body);
         if let (Some(promise), Some(log)) = (&entry.promise, log) {
             let oracle = oracle["set"].as_bool().unwrap_or_else(|| panic!("{name} has no promise"));

@@ -24,7 +24,8 @@ fn merkle_proofs() {
     };
     let (mut accepted, mut refused) = (0, 0);
     for vector in vectors.as_array().unwrap() {
-        let hashes: Option<Vec<Digest>> = vector["proof"].as_array().into_iter().flatten().map(hash).collect();
+        let hashes: Option<Vec<Digest>> =
+            vector["proof"].as_array().into_iter().flatten().map(hash).collect();
         let (index, size) = (vector["leafIdx"].as_u64().unwrap(), vector["treeSize"].as_u64().unwrap());
         // What has no size of a hash does not come this far: no entry with such a proof can be read.
         let holds = || {
