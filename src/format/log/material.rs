@@ -138,14 +138,7 @@ mod tests {
         wanted.sort_by_key(|entry| (entry.log_id, entry.index));
         assert_eq!(united, material(&wanted, &[b"x", b"y"]));
         assert!(united.contains(&material(&wanted[..1], &[b"y"])) && united.contains(&Material::default()));
-<<<<<<< HEAD
-        assert!(
-            !united.contains(&two.united_in_bundle(material(&[b], &[])))
-                || united.entries.contains(&wanted[2])
-        );
-=======
         assert!(!united.contains(&material(&[b], &[])));
->>>>>>> material
     }
 
     #[test]
