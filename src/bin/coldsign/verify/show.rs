@@ -118,8 +118,8 @@ pub(super) fn header(
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
     let standings: Vec<&Standing> = judged.valid().map(Valid::standing).collect();
-    let states = states(&standings);
-    console.say(&format!("form: {forms}; {states}{digests}"))?;
+    console.say(&format!("form: {forms}{digests}"))?;
+    console.say(&format!("signature: verified; {}", states(&standings)))?;
     judged.valid().try_for_each(|valid| standing(valid.standing(), console))?;
     checked.kind.map_or(Ok(()), |kind| console.say(&format!("type: {kind}")))?;
     notes(judged).into_iter().try_for_each(|note| console.say(note))?;
@@ -131,16 +131,13 @@ pub(super) fn header(
 }
 
 /// `log: verified; proof: verified; timestamp: absent`: what is known of what stands beside valid signatures. Of several
-/// signatures each word is said once; a log that nobody knows of has no proof to speak of.
+/// signatures each word is said once.
 pub(crate) fn states(standings: &[&Standing]) -> String {
     let of = |part: fn(&Standing) -> State| {
         let states: BTreeSet<State> = standings.iter().map(|standing| part(standing)).collect();
         states.into_iter().map(State::name).collect::<Vec<_>>().join(" and ")
     };
     let (log, proof, token) = (of(Standing::log), of(Standing::proof), of(Standing::token));
-    if log == "absent" && token == "absent" {
-        return "log: absent".to_owned();
-    }
     format!("log: {log}; proof: {proof}; timestamp: {token}")
 }
 
