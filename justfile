@@ -17,7 +17,7 @@ check:
 test:
     cargo test --locked
 
-# the tests with real cosign, skopeo, oras and registries; installs them once
+# the tests with real cosign, skopeo, oras, registries and transparency logs; installs them once
 [group('slow')]
 peers:
     COLDSIGN_PEERS="$(tests/peers/install.sh)" COLDSIGN_REQUIRE_PEERS=1 cargo test --locked --test peers
@@ -26,6 +26,11 @@ peers:
 [group('slow')]
 sealed: dist
     COLDSIGN_SEALED=dist cargo test --locked --test airgap
+
+# every fuzz target for so many seconds, from seeds that are made of fixtures/; installs nightly Rust and cargo-fuzz once
+[group('slow')]
+fuzz seconds="20":
+    fuzz/run {{seconds}}
 
 # ratios against raw signing and verifying, and against cosign at a registry, each made in one run
 [group('slow')]

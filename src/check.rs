@@ -395,8 +395,8 @@ checks! {
             "A signature layer has the signature annotation, not empty.";
         SigBase64 "SIG-BASE64" NoneMatched "signature is not base64",
             "Signatures are padded standard base64; line breaks are skipped, as cosign does.";
-        SigCertificate "SIG-CERTIFICATE" NoneMatched "certificate annotation cannot be read",
-            "A certificate annotation is empty or PEM; keyless signatures are not counted.";
+        SigCertificate "SIG-CERTIFICATE" NoneMatched "signature is by a certificate, or says so",
+            "A certificate annotation is absent or empty, a bundle names a public key: keyless signatures are not supported yet and never count.";
         SigLog "SIG-LOG" NoneMatched "log or timestamp annotation cannot be read",
             "A log annotation is absent, empty or exactly a log bundle, a timestamp annotation absent, empty or exactly a timestamp's.";
         SigKey "SIG-KEY" NoneMatched "not signed by the key",
@@ -434,7 +434,7 @@ checks! {
     }
     "log" {
         LogSyntax "LOG-SYNTAX" Log "log entry cannot be read",
-            "A log entry in a bundle has the members of a TransparencyLogEntry, in one spelling, integers up to 2^53-1 and base64 on one line.";
+            "A log entry in a bundle has the members of a `TransparencyLogEntry`, in one spelling, integers up to 2^53-1 and base64 on one line.";
         LogLimit "LOG-LIMIT" Log "log entries are over a limit",
             "A bundle has at most 32 log entries of 64 hashes, bodies of 64 KiB, checkpoints of 128 KiB; an annotation has 64 KiB.";
         LogRepeated "LOG-REPEATED" Log "log entry stands twice",
@@ -478,19 +478,19 @@ checks! {
     }
     "timestamp" {
         TokenSyntax "TOKEN-SYNTAX" Token "timestamp cannot be read",
-            "A timestamp is a granted TimeStampResp (RFC 3161) with one signer, and nothing after it.";
+            "A timestamp is a granted `TimeStampResp` (RFC 3161) with one signer, and nothing after it.";
         TokenLimit "TOKEN-LIMIT" Token "timestamps are over a limit",
             "A signature has at most 32 timestamps of 64 KiB.";
         TokenRepeated "TOKEN-REPEATED" Token "timestamp stands twice",
             "A signature has a timestamp once.";
         TokenImprint "TOKEN-IMPRINT" Token "timestamp is of other bytes",
-            "The imprint is the SHA-256, SHA-384 or SHA-512 of the raw signature; in an .att of the envelope.";
+            "The imprint is the SHA-256, SHA-384 or SHA-512 of the raw signature, in an .att of the envelope; an authority's answer has the nonce of the request.";
         TokenSignature "TOKEN-SIGNATURE" Token "timestamp is not signed by its authority",
-            "The token's attributes hash its content and name the signer's certificate, and its signature verifies with the certificate that the trust material names.";
+            "The token's attributes hash its content and name the signer's certificate, its signature verifies with the certificate in the trust material, and the first certificate beside it that is no CA's, where there is one, is the same.";
         TokenUsage "TOKEN-USAGE" Token "certificate of the authority is not for timestamps",
-            "The authority's certificate has one extended key usage, timeStamping, and it is critical (RFC 3161 2.3).";
+            "The authority's certificate has one extended key usage, timeStamping, and it is critical (RFC 3161 2.3); its key usage is for signatures.";
         TokenChain "TOKEN-CHAIN" Token "certificates of the authority do not hold at the time of the timestamp",
-            "The authority's chain holds at the time of the token, from its certificate to its root.";
+            "The authority's chain holds at the time of the token, and at the time of signing that it states, from its certificate to its root, which is not over either.";
         TokenWindow "TOKEN-WINDOW" Token "timestamp is outside the authority's validity",
             "The time of the token is in the authority's window in the trusted root, its ends included.";
         TokenRequired "TOKEN-REQUIRED" Token "no verified timestamp",
@@ -504,7 +504,7 @@ checks! {
         TrustKey "TRUST-KEY" KeyUnsupported "log key is of a type that logs do not have",
             "A log signs with ECDSA P-256, P-384 or Ed25519, and entries and notes by their rules.";
         TrustChain "TRUST-CHAIN" KeyDamaged "certificates of a timestamp authority cannot be read",
-            "A chain is X.509 certificates, in PEM or DER, the authority's own first.";
+            "A chain is 1 to 16 X.509 certificates, in a trusted root the authority's own first; a PEM file is one chain from the authority's own to a root, in any order.";
         TrustNone "TRUST-NONE" Usage "nothing to check log entries or timestamps with",
             "What is demanded can be checked: --log require wants a log key, --tsa require a timestamp authority.";
     }
@@ -553,6 +553,30 @@ checks! {
             "The file of --registry-ca holds one or more certificates in PEM, each of which can be read.";
         RegistryCredentials "REGISTRY-CREDENTIALS" Environment "credentials cannot be read",
             "The file of credentials is JSON as docker and podman write it, and the programs that it names answer.";
+    }
+    "services" {
+        LogReach "LOG-REACH" Log "log cannot be reached",
+            "A connection to the log is made, with TLS by a certificate that is trusted, and is not dropped again and again.";
+        LogTimeout "LOG-TIMEOUT" Log "log took too long",
+            "A log connects in 10 s, is never idle for 30 s, and answers a request in 5 min, in one of three tries.";
+        LogRefused "LOG-REFUSED" Log "log does not take it",
+            "The log takes what is submitted (4xx otherwise, and final); keys and hashes that such a log cannot take are not submitted.";
+        LogAnswer "LOG-ANSWER" Log "log gave an answer that is of no use",
+            "A log answers as its kind of Rekor does, within bounds, about the entry that was submitted, after a bounded number of retries of 429 and 5xx.";
+        LogRedirect "LOG-REDIRECT" Log "log sends elsewhere",
+            "A log answers itself: nothing is redirected, and the Location of an entry that is there already is on the log.";
+        LogTile "LOG-TILE" Log "tile of the log cannot be read",
+            "The tiles that a checkpoint's size implies are there, of 32 bytes a hash; a bundle has as many entries as its name says.";
+        LogAbsent "LOG-ABSENT" Log "log does not have the entry",
+            "The log that is asked for an entry has it.";
+        TsaReach "TSA-REACH" Token "timestamp authority cannot be reached",
+            "A connection to the authority is made, with TLS by a certificate that is trusted, and is not dropped again and again.";
+        TsaTimeout "TSA-TIMEOUT" Token "timestamp authority took too long",
+            "An authority connects in 10 s, is never idle for 30 s, and answers a request in 5 min, in one of three tries.";
+        TsaRefused "TSA-REFUSED" Token "timestamp authority does not stamp it",
+            "The authority takes the request (4xx otherwise, and final).";
+        TsaAnswer "TSA-ANSWER" Token "timestamp authority gave an answer that is of no use",
+            "An authority answers itself, with status 200 and a timestamp of at most 64 KiB, after a bounded number of retries of 429 and 5xx.";
     }
     "surroundings" {
         Interrupted "INTERRUPTED" Environment "interrupted",

@@ -65,6 +65,13 @@ impl Error {
         self
     }
 
+    /// The same refusal by another check: what is wrong with one kind of server is wrong with another.
+    #[must_use]
+    pub fn by(mut self, check: Check) -> Self {
+        self.0.check = check;
+        self
+    }
+
     /// Which check refused.
     #[must_use]
     pub fn check(&self) -> Check {

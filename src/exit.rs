@@ -80,10 +80,10 @@ exits! {
     Changed = 52, "changed under us";
     /// A bundle that was given as a file cannot be read, or is of another kind.
     Bundle = 60, "bundle cannot be read, or is of another kind";
-    /// A log entry is not what it must be, or one is demanded and absent.
-    Log = 61, "log entry invalid, or demanded and absent";
-    /// A timestamp is not what it must be, or one is demanded and absent.
-    Token = 62, "timestamp invalid, or demanded and absent";
+    /// A log entry is not what it must be, or one is demanded and absent, or the log that was asked for one gave none.
+    Log = 61, "log entry invalid, or demanded and absent, or not to be had";
+    /// A timestamp is not what it must be, or one is demanded and absent, or the authority that was asked gave none.
+    Token = 62, "timestamp invalid, or demanded and absent, or not to be had";
 }
 
 impl From<Exit> for ExitCode {

@@ -46,6 +46,12 @@ pub const LOG_NOTE: usize = 128 * 1024;
 pub const LOG_NOTE_LINES: usize = 64;
 /// Bytes of a log annotation: one body in base64, and room.
 pub const LOG_ANNOTATION: usize = 64 * 1024;
+/// Bytes of a log's answer with one entry: the body in base64, a checkpoint with escapes, the hashes, and room.
+pub const LOG_REPLY: usize = 512 * 1024;
+/// Bytes of a tile: 256 hashes (C2SP tlog-tiles.md).
+pub const LOG_TILE: usize = 256 * 32;
+/// Bytes of a bundle of entries: 256 bodies of two bytes' length each, and their lengths.
+pub const LOG_BUNDLE: usize = 256 * (2 + 65_535);
 /// Timestamps of one signature, and bytes of each: real ones have one, of 0.6 to 6 KiB with a chain.
 pub const TOKENS: usize = 32;
 /// Bytes of one timestamp.

@@ -136,7 +136,17 @@ fn read_back_catches_a_destination_that_loses_writes() {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format/single"), folder.path());
     let plan = |attach| {
         let response = Response::read(&fixture("single.response.tar")).unwrap();
-        Plan::check(response, Wanted { keys: vec![key()], threshold: 1, attach, request: None }).unwrap()
+        Plan::check(
+            response,
+            Wanted {
+                keys: vec![key()],
+                threshold: 1,
+                attach,
+                request: None,
+                evidence: coldsign::verify::Evidence::none(),
+            },
+        )
+        .unwrap()
     };
     let flow = || Flow { workers: 2, stop: &STOP };
     let layout = LayoutDir::open(folder.path()).unwrap();

@@ -30,7 +30,7 @@ use coldsign::keys::foreign::ForeignKey;
 use coldsign::keys::public::PublicKey;
 use coldsign::keys::sealed::SealedKey;
 use coldsign::response::Response;
-use coldsign::verify::{BlobSignature, BlobVerifier, Claims, Demand, Found, Purpose, Verifier};
+use coldsign::verify::{BlobSignature, BlobVerifier, Claims, Demand, Evidence, Found, Purpose, Verifier};
 
 use forge::{Forge, Part};
 
@@ -519,6 +519,7 @@ fn signatures_at_a_destination() {
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     };
     let manifest = read("peers/cosign-2.5.0/sign-annotation.manifest.json");
     let payload = read("peers/cosign-2.5.0/sign-annotation.payload.json");
@@ -589,6 +590,7 @@ fn attestations_and_signatures_of_files() {
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     };
     let statement = read("golden/attestation/statement.json");
     let subject = subject_of(&statement);
@@ -621,7 +623,7 @@ fn attestations_and_signatures_of_files() {
         let signature = BlobSignature::of_bundle(bundle)?;
         let mut verifier = BlobVerifier::new(&keys, &signature);
         verifier.update(blob);
-        verifier.finish().map(|_| ())
+        verifier.finish(&Evidence::none()).map(|_| ())
     };
     verify(&bundle, &blob).expect("cosign's");
     let seeds = [("bundle".to_owned(), bundle.clone())];

@@ -93,7 +93,13 @@ impl Images {
         let keys: Vec<PublicKey> = vec![key.public_key().clone()];
         Plan::check(
             response,
-            Wanted { keys, threshold: 1, attach, request: None, evidence: Evidence::none() },
+            Wanted {
+                keys,
+                threshold: 1,
+                attach,
+                request: None,
+                evidence: coldsign::verify::Evidence::none(),
+            },
         )
         .unwrap()
     }

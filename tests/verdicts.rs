@@ -19,7 +19,7 @@ use coldsign::exit::Exit;
 use coldsign::format::evidence::{Descriptor, OCI_MANIFEST};
 use coldsign::format::statement::{self, Statement};
 use coldsign::keys::public::PublicKey;
-use coldsign::verify::{Demand, Found, Purpose, Valid, Verdict, Verifier, conclude};
+use coldsign::verify::{Demand, Evidence, Found, Purpose, State, Valid, Verdict, Verifier, conclude};
 use serde_json::Value;
 
 use refusals::{REFERRER_REFUSALS, SIG_REFUSALS};
@@ -49,6 +49,7 @@ fn demand(key: &PathBuf, arguments: &Value) -> Demand {
         annotations,
         claims: true,
         threshold: 1,
+        evidence: Evidence::none(),
     }
 }
 
@@ -103,7 +104,7 @@ fn sig_cases() {
     let mut named = Vec::new();
     for case in cases["cases"].as_array().unwrap() {
         if case["rekor_key_required"] == true {
-            continue; // log keys are demanded by no command yet
+            continue; // tests/registry/logs.rs
         }
         let layers = case["layers"].as_array().unwrap().iter();
         let payloads = layers.map(|layer| {
@@ -173,7 +174,7 @@ fn peers_sigs_and_referrers() {
                     &demand,
                 )
             }
-            // Layouts are verified by the program (tests/cli.rs), blob bundles by no command yet.
+            // These are verified by the program: tests/cli.
             "layout" | "bundle" => continue,
             kind => panic!("{kind}"),
         };
@@ -183,9 +184,9 @@ fn peers_sigs_and_referrers() {
     assert!(judged >= 9, "{judged}");
 }
 
-/// BUNDLE-LOG: a bundle with a log entry or a timestamp does not count while nothing checks them.
+/// Entries and timestamps that nobody can check never count and never unmake a signature; what cannot be read does.
 #[test]
-fn logged_bundles_are_not_counted_unchecked() {
+fn what_stands_beside_a_bundle_is_read_strictly() {
     let cases = cases("referrer");
     let base = cases["cases"].as_array().unwrap().iter().find(|case| case["name"] == "base").unwrap();
     let bundle = text(&base["referrers"][0], "bundle_raw");
@@ -195,11 +196,24 @@ fn logged_bundles_are_not_counted_unchecked() {
         Verifier::default().judge_bundle(text.as_bytes(), media_type, &subject(&cases), &demand).outcome
     };
     let with = |member: &str| bundle.replace("\"publicKey\":", &format!("{member},\"publicKey\":"));
-    for empty in ["\"tlogEntries\":[]", "\"timestampVerificationData\":{}"] {
-        assert!(with(empty) != bundle && judge(&with(empty)).is_ok(), "{empty}");
+    for empty in ["\"tlogEntries\":[]", "\"tlogEntries\":null", "\"timestampVerificationData\":{}"] {
+        let valid = judge(&with(empty)).unwrap();
+        assert_eq!(
+            (valid.standing().log(), valid.standing().token()),
+            (State::Absent, State::Absent),
+            "{empty}"
+        );
     }
-    for logged in ["\"tlogEntries\":[{}]", "\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}"] {
-        assert_eq!(judge(&with(logged)).unwrap_err().check(), Check::BundleLog, "{logged}");
+    for (bad, check) in [
+        ("\"tlogEntries\":[{}]", Check::LogSyntax),
+        ("\"tlogEntries\":{}", Check::LogSyntax),
+        ("\"timestampVerificationData\":{\"rfc3161Timestamps\":[{}]}", Check::LogSyntax),
+        (
+            "\"timestampVerificationData\":{\"rfc3161Timestamps\":[{\"signedTimestamp\":\"AAAA\"}]}",
+            Check::TokenSyntax,
+        ),
+    ] {
+        assert_eq!(judge(&with(bad)).unwrap_err().check(), check, "{bad}");
     }
 }
 
@@ -230,7 +244,6 @@ fn lax_manifests_do_not_count() {
         manifest.to_owned(),
         in_layer(&good),
         annotated(timestamp, ""),
-        annotated(timestamp, "{\"SignedRFC3161Timestamp\":\"AAAA\"}"),
         annotated("dev.sigstore.cosign/chain", ""),
     ] {
         judged(&good).unwrap_or_else(|error| panic!("{good}: {error:?}"));
@@ -241,6 +254,7 @@ fn lax_manifests_do_not_count() {
         (in_layer("\"Digest\":\"x\""), Check::SigLayerType),
         (annotated(timestamp, "x"), Check::SigLog),
         (annotated(timestamp, "{}"), Check::SigLog),
+        (annotated(timestamp, "{\"SignedRFC3161Timestamp\":\"AAAA\"}"), Check::TokenSyntax),
         (annotated("dev.sigstore.cosign/chain", "x"), Check::SigCertificate),
     ] {
         assert!(bad != manifest);

@@ -91,6 +91,11 @@ impl Statement {
         &self.predicate_type
     }
 
+    /// The SHA-256 digests of its subjects; one without is left out.
+    pub fn subjects(&self) -> impl Iterator<Item = Digest> {
+        self.subjects.iter().filter_map(|subject| subject.digest)
+    }
+
     /// The annotations of the first subject with this digest; `None` where no subject has it.
     #[must_use]
     pub fn annotations_of(&self, digest: &Digest) -> Option<&[(String, Value)]> {

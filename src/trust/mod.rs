@@ -26,6 +26,7 @@ use crate::limits;
 pub struct Trust {
     logs: Vec<Log>,
     authorities: Vec<Authority>,
+    rooted: bool,
 }
 
 impl Trust {
@@ -34,6 +35,7 @@ impl Trust {
     pub fn add_root(&mut self, bytes: &[u8], source: &str) -> Result<()> {
         let root = TrustedRoot::parse(bytes).map_err(|error| error.within(source))?;
         let (logs, authorities) = root.into_trust(&Arc::from(source));
+        self.rooted = true;
         self.logs.extend(logs);
         self.authorities.extend(authorities);
         self.check_trusted(source)
@@ -57,6 +59,12 @@ impl Trust {
             return Ok(());
         }
         Err(Error::new(Check::TrustMember, source).detail("more than 256 logs and authorities"))
+    }
+
+    /// Whether nobody is trusted, not even a trusted root that names nobody was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.rooted && self.logs.is_empty() && self.authorities.is_empty()
     }
 
     /// Every log.

@@ -203,7 +203,30 @@ pub(super) fn check_log_leaf(entry: &Entry, of: &Of<'_>) -> Result<()> {
 /// The leaf of a signature in a Rekor v2 log; `None` where such a log takes none.
 #[must_use]
 pub fn leaf_of(of: &Of<'_>) -> Option<Vec<u8>> {
-    let (hash, bytes) = match &of.content {
+    let Told { hash, digest, details } = told(of)?;
+    let algorithm = match hash {
+        Hash::Sha256 => "SHA2_256",
+        Hash::Sha384 => "SHA2_384",
+        Hash::Sha512 => "SHA2_512",
+    };
+    Some(body::leaf(algorithm, digest, of.signature, details, of.key.spki()))
+}
+
+/// What a Rekor v2 log is told of a signature, besides signature and key.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Which hash.
+    pub hash: Hash,
+    /// Of what was signed; of an envelope, of its PAE.
+    pub digest: &'a [u8],
+    /// The key's kind and hash, by the name of protobuf-specs.
+    pub details: &'static str,
+}
+
+/// What a Rekor v2 log is told of a signature; `None` where such a log takes none.
+#[must_use]
+pub fn told<'a>(of: &'a Of<'_>) -> Option<Told<'a>> {
+    let (hash, digest) = match &of.content {
         Content::Hash(hash, bytes) => (*hash, *bytes),
         Content::Envelope(_, pae) => (Hash::Sha256, &pae.as_bytes()[..]),
         Content::Layer(..) => return None,
@@ -217,12 +240,7 @@ pub fn leaf_of(of: &Of<'_>) -> Option<Vec<u8>> {
         (KeyKind::Rsa { bits: 4096 }, Hash::Sha256) => "PKIX_RSA_PKCS1V15_4096_SHA256",
         _ => return None,
     };
-    let algorithm = match hash {
-        Hash::Sha256 => "SHA2_256",
-        Hash::Sha384 => "SHA2_384",
-        Hash::Sha512 => "SHA2_512",
-    };
-    Some(body::leaf(algorithm, bytes, of.signature, details, of.key.spki()))
+    Some(Told { hash, digest, details })
 }
 
 /// LOG-PROMISE: Rekor v2 makes no promises, and nothing takes one for a time.

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::bundle;
 use crate::format::json::{Names, Value};
-use crate::format::log::Material;
+use crate::format::log::{Entry, Material, present};
 use crate::keys::public::{Hash, PublicKey, StreamVerifier};
 use crate::limits;
 
@@ -21,6 +21,8 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobSignature {
     signature: Vec<u8>,
+    /// Its base64, as log entries spell it.
+    text: String,
     /// The hash of the file, in a bundle.
     message_digest: Option<(Hash, Vec<u8>)>,
     /// What stands beside the signature, in a bundle.
@@ -44,12 +46,33 @@ impl BlobSignature {
         if signature.is_empty() {
             return Err(Error::new(Check::SigBase64, "").detail("it is empty"));
         }
-        Ok(Self { signature, message_digest: None, material: Material::default() })
+        Ok(Self::of(signature, None, Material::default()))
     }
 
-    /// The signature in a bundle. BLOB-BUNDLE, LOG-SYNTAX, LOG-LIMIT.
+    /// The signature in a bundle, of a published version or as cosign before 3 wrote it. BLOB-BUNDLE, SIG-LOG, SIG-CERTIFICATE,
+    /// LOG-SYNTAX, LOG-LIMIT.
     pub fn of_bundle(bytes: &[u8]) -> Result<Self> {
         check_blob_bundle(bytes)
+    }
+
+    fn of(signature: Vec<u8>, message_digest: Option<(Hash, Vec<u8>)>, material: Material) -> Self {
+        let text = spelled(&signature);
+        Self { signature, text, message_digest, material }
+    }
+
+    /// The hash of the file, as a bundle names it.
+    pub(super) fn message_digest(&self) -> Option<(Hash, &[u8])> {
+        self.message_digest.as_ref().map(|(hash, bytes)| (*hash, &bytes[..]))
+    }
+
+    /// What stands beside the signature.
+    pub(super) fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// The raw signature.
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// What must hold beside it: log entries and timestamps, for a signature by `key` over a file with this hash.
@@ -59,8 +82,8 @@ impl BlobSignature {
         (hash, bytes): (Hash, &[u8]),
         evidence: &Evidence,
     ) -> Result<BlobVerdict<'k>> {
-        let text = spelled(&self.signature);
-        let of = Of { key, signature: &self.signature, text: &text, content: Content::Hash(hash, bytes) };
+        let content = Content::Hash(hash, bytes);
+        let of = Of { key, signature: &self.signature, text: &self.text, content };
         let (standing, demanded) = material::judge(&self.material, &of, evidence);
         demanded.map(|()| BlobVerdict { key, standing })
     }
@@ -168,8 +191,7 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
         && let Ok(value) = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
     {
         if value.get("base64Signature").is_some() {
-            return Err(refuse("a bundle of cosign before 3, which holds a signature and a log entry")
-                .hint("what it holds as base64Signature is taken by --signature"));
+            return read_local(&value);
         }
         if value.get("dsseEnvelope").is_some() {
             return Err(refuse("it holds an attestation or an image's signature, not a file's"));
@@ -189,7 +211,7 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     digest.only(&["algorithm", "digest"]).map_err(refuse)?;
     // cosign 3 leaves it empty where the key is Ed25519; what was signed is the file.
     if digest.as_object() == Some(&[]) {
-        return Ok(BlobSignature { signature, message_digest: None, material });
+        return Ok(BlobSignature::of(signature, None, material));
     }
     let hash = match digest.get("algorithm").and_then(Value::as_str) {
         Some("SHA2_256") => Hash::Sha256,
@@ -199,7 +221,23 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     };
     let bytes = bytes_of(digest.get("digest")).filter(|bytes| bytes.len() == hash.size());
     let bytes = bytes.ok_or_else(|| refuse("messageDigest is no hash of that size in base64"))?;
-    Ok(BlobSignature { signature, message_digest: Some((hash, bytes)), material })
+    Ok(BlobSignature::of(signature, Some((hash, bytes)), material))
+}
+
+/// What `cosign sign-blob --bundle` wrote before 3 (cosign `LocalSignedPayload`): a signature and the promise of a Rekor v1
+/// log. A proof has no place in it.
+fn read_local(value: &Value) -> Result<BlobSignature> {
+    let refuse = |why: &str| Error::new(Check::BlobBundle, "").detail(why);
+    value.only(&["base64Signature", "cert", "rekorBundle"]).map_err(refuse)?;
+    if present(value.get("cert")).is_some_and(|cert| cert.as_str() != Some("")) {
+        return Err(Error::new(Check::SigCertificate, ""));
+    }
+    let text = value.get("base64Signature").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| refuse("base64Signature is empty"))?;
+    let signature = STANDARD.decode(text).map_err(|_| refuse("base64Signature is not padded base64"))?;
+    let entry = present(value.get("rekorBundle")).map(Entry::read_promised).transpose()?;
+    let material = Material { entries: entry.into_iter().collect(), tokens: Vec::new() };
+    Ok(BlobSignature { text: text.to_owned(), ..BlobSignature::of(signature, None, material) })
 }
 
 enum Hasher {

@@ -77,7 +77,12 @@ impl Bundle {
         if !V03.contains(&media_type) {
             return Err(refuse("the layer's media type is not a bundle v0.3"));
         }
-        let (value, material) = read_frame(bytes, "dsseEnvelope", &V03)?;
+        Self::read_of(bytes, &V03)
+    }
+
+    /// The same, of these media types.
+    pub(super) fn read_of(bytes: &[u8], media_types: &[&str]) -> Result<Self> {
+        let (value, material) = read_frame(bytes, "dsseEnvelope", media_types)?;
         let envelope = value.get("dsseEnvelope").ok_or_else(|| refuse("no dsseEnvelope"))?;
         let Envelope { statement, signatures } = Envelope::read(envelope).map_err(refuse)?;
         let [only] = <[_; 1]>::try_from(signatures).map_err(|_| refuse("one signature is wanted"))?;

@@ -13,7 +13,7 @@ use crate::keys::public::KeyKind;
 use crate::trust::{Log, Time, Trust};
 
 pub use super::binding::{
-    Content, Of, check_log_inclusion, check_log_proof, check_log_root, leaf_of, spelled,
+    Content, Of, Told, check_log_inclusion, check_log_proof, check_log_root, leaf_of, spelled, told,
 };
 
 /// An entry that holds.
@@ -134,7 +134,7 @@ fn check_v1_origin(checkpoint: &Checkpoint, log: &Log) -> Result<(String, [u8; 4
     if !log.is_named(name) {
         return Err(refuse(&format!("the log is {}", log.name())));
     }
-    if checkpoint.lines().iter().any(|line| line.name != name) {
+    if checkpoint.lines().iter().all(|line| line.name != name) {
         return Err(refuse("it is signed by another name"));
     }
     let [a, b, c, d, ..] = *log.key().id().as_bytes();
@@ -183,6 +183,20 @@ pub fn check_checkpoint(checkpoint: &Checkpoint, entry: &Entry, log: &Log) -> Re
             check_v1_note(checkpoint, log, &name, id)
         }
     }
+}
+
+/// The log that signed a checkpoint, of Rekor v2 or of Rekor v1; `None` where none that is trusted did.
+#[must_use]
+pub fn signer_of<'t>(checkpoint: &Checkpoint, is_v2: bool, trust: &'t Trust) -> Option<&'t Log> {
+    let signed = |log: &&Log| match (is_v2, log.host()) {
+        (true, Some(host)) => checkpoint.origin() == host && check_v2_note(checkpoint, log, host).is_ok(),
+        (true, None) => false,
+        (false, _) => {
+            let origin = check_v1_origin(checkpoint, log);
+            origin.and_then(|(name, id)| check_v1_note(checkpoint, log, &name, id)).is_ok()
+        }
+    };
+    trust.logs().iter().find(signed)
 }
 
 const UNKNOWN: &str = "of no log that was given";

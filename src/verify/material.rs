@@ -2,11 +2,12 @@
 //! whether that is what was demanded.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::{self, Checked, Of};
+use super::log::{self, Checked, Content, Of};
 use super::timestamp::{Token, check_token_count, check_token_repeated};
 use crate::check::Check;
 use crate::digest::Digest;
@@ -48,13 +49,24 @@ pub struct Evidence {
     pub logs: usize,
     /// Of timestamps.
     pub tsa: Want,
+    /// Where entries are looked up that do not stand beside their signature.
+    pub lookup: Option<Arc<dyn Lookup>>,
+}
+
+/// A log that is asked for entries. What it answers is checked like every other entry: a server is never believed.
+pub trait Lookup: Debug + Send + Sync {
+    /// The entry of a signature, checked with what is trusted; `None` where the log does not have it.
+    fn find(&self, of: &Of<'_>, trust: &Trust) -> Result<Option<Entry>>;
+
+    /// What it is called on the screen.
+    fn name(&self) -> String;
 }
 
 impl Evidence {
     /// Nothing is demanded and nobody is trusted: what is there is unchecked.
     #[must_use]
     pub fn none() -> Self {
-        Self { trust: Arc::default(), log: Want::IfPresent, logs: 1, tsa: Want::IfPresent }
+        Self { trust: Arc::default(), log: Want::IfPresent, logs: 1, tsa: Want::IfPresent, lookup: None }
     }
 
     /// The same, and what is there is not looked at.
@@ -98,6 +110,28 @@ pub struct Standing {
     pub entries: Vec<SeenEntry>,
     /// Each timestamp.
     pub tokens: Vec<SeenToken>,
+    /// What a log that was asked said, where that was no entry.
+    pub lookup: Option<NoEntry>,
+}
+
+/// Why a log that was asked gave no entry.
+#[derive(Clone, Debug)]
+pub enum NoEntry {
+    /// The log does not have it; which log.
+    Absent(String),
+    /// The log gave no answer, or one that does not hold.
+    Failed(String),
+}
+
+impl NoEntry {
+    /// As it stands on the screen.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Absent(log) => format!("{log} does not have it"),
+            Self::Failed(why) => why.clone(),
+        }
+    }
 }
 
 /// A log entry, and what is known of it.
@@ -119,6 +153,8 @@ pub struct SeenEntry {
     pub time: Option<Time>,
     /// Why it is unchecked or invalid.
     pub reason: Option<String>,
+    /// Whether it stood nowhere beside the signature, and a log was asked for it.
+    pub looked_up: bool,
 }
 
 /// A timestamp, and what is known of it.
@@ -183,7 +219,6 @@ fn together(states: impl Iterator<Item = State>) -> State {
 
 /// Judges what stands beside a signature. The second value is an error where something is invalid, or what is demanded is
 /// not there: then the signature does not count.
-#[must_use]
 pub fn judge(material: &Material, of: &Of<'_>, demand: &Evidence) -> (Standing, Result<()>) {
     let mut refused = None;
     let mut refuse = |error: Error| {
@@ -193,7 +228,13 @@ pub fn judge(material: &Material, of: &Of<'_>, demand: &Evidence) -> (Standing, 
     };
     let mut standing = Standing::default();
     let stamps = judge_tokens(material, of, demand, &mut standing, &mut refuse);
-    let logs = judge_entries(material, of, demand, &stamps, &mut standing, &mut refuse);
+    let mut logs = judge_entries(&material.entries, of, demand, &stamps, &mut standing, &mut refuse);
+    if let Some(found) = look_up(of, demand, &mut standing, &logs) {
+        logs.extend(judge_entries(&[found], of, demand, &stamps, &mut standing, &mut refuse));
+        if let Some(entry) = standing.entries.last_mut() {
+            entry.looked_up = true;
+        }
+    }
     let demanded = refused.map_or(Ok(()), Err).and_then(|()| {
         check_log_required(&logs, demand, &standing)?;
         check_token_required(&stamps, demand, &standing)
@@ -240,6 +281,10 @@ fn judge_tokens(
                     stamps.push(stamp.time());
                 }
                 Ok(None) => seen.reason = Some("of no authority that was given".to_owned()),
+                Err(error) if error.check() == Check::TokenImprint && is_of_signature(der, of, demand) => {
+                    seen.reason =
+                        Some("of the signature, not of the envelope: cosign 3 writes it so".to_owned());
+                }
                 Err(error) => {
                     seen.state = State::Invalid;
                     seen.reason = Some(refuse(error));
@@ -251,9 +296,16 @@ fn judge_tokens(
     stamps
 }
 
+/// Whether a timestamp of an `.att`, which is one of the envelope, is a good one of the signature instead. cosign 3 writes
+/// those, and no verifier takes them: it never counts, and is no forgery either.
+fn is_of_signature(der: &[u8], of: &Of<'_>, demand: &Evidence) -> bool {
+    let check = |token: Token| token.check(of.signature, demand.trust.authorities());
+    matches!(of.content, Content::Layer(..)) && matches!(Token::parse(der).and_then(check), Ok(Some(_)))
+}
+
 /// Judges the log entries. Returns the ids of the keys of distinct logs that have the signature.
 fn judge_entries(
-    material: &Material,
+    entries: &[Entry],
     of: &Of<'_>,
     demand: &Evidence,
     stamps: &[Time],
@@ -261,8 +313,8 @@ fn judge_entries(
     refuse: &mut impl FnMut(Error) -> String,
 ) -> BTreeSet<Digest> {
     let mut logs = BTreeSet::new();
-    let repeated = check_log_repeated(&material.entries).map_err(&mut *refuse).err();
-    for entry in &material.entries {
+    let repeated = check_log_repeated(entries).map_err(&mut *refuse).err();
+    for entry in entries {
         let mut seen = SeenEntry {
             log_id: entry.log_id,
             log: None,
@@ -272,6 +324,7 @@ fn judge_entries(
             proof: if entry.proof.is_some() { State::Unchecked } else { State::Absent },
             time: None,
             reason: repeated.clone(),
+            looked_up: false,
         };
         if repeated.is_some() {
             seen.state = State::Invalid;
@@ -308,6 +361,23 @@ fn judge_entries(
     logs
 }
 
+/// Asks a log for the entry of a signature that has none which holds. That it has none, or gave no answer, is kept as the
+/// reason.
+fn look_up(
+    of: &Of<'_>,
+    demand: &Evidence,
+    standing: &mut Standing,
+    logs: &BTreeSet<Digest>,
+) -> Option<Entry> {
+    let lookup = demand.lookup.as_ref().filter(|_| logs.is_empty() && demand.log != Want::Ignore)?;
+    match lookup.find(of, &demand.trust) {
+        Ok(Some(entry)) => return Some(entry),
+        Ok(None) => standing.lookup = Some(NoEntry::Absent(lookup.name())),
+        Err(error) => standing.lookup = Some(NoEntry::Failed(format!("{}: {}", lookup.name(), said(&error)))),
+    }
+    None
+}
+
 /// LOG-REPEATED: a log has one entry at an index; the same evidence twice is none the stronger.
 fn check_log_repeated(entries: &[Entry]) -> Result<()> {
     let mut seen = BTreeSet::new();
@@ -328,7 +398,8 @@ fn check_log_ended(entered: &log::Entered<'_>, stamps: &[Time]) -> Result<()> {
     }
 }
 
-/// LOG-REQUIRED: entries that hold, of as many distinct logs as demanded. LOG-ENDED where that is why there are too few.
+/// LOG-REQUIRED: entries that hold, of as many distinct logs as demanded. LOG-ENDED or LOG-ABSENT where that is why there
+/// are too few.
 fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Standing) -> Result<()> {
     if demand.log != Want::Require || logs.len() >= demand.logs {
         return Ok(());
@@ -339,9 +410,14 @@ fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Sta
         .entries
         .iter()
         .any(|entry| entry.proof == State::Verified && entry.state == State::Unchecked);
-    let check = if ended { Check::LogEnded } else { Check::LogRequired };
+    let check = match standing.lookup {
+        _ if ended => Check::LogEnded,
+        Some(NoEntry::Absent(_)) => Check::LogAbsent,
+        _ => Check::LogRequired,
+    };
     let error = Error::new(check, found);
     let error = if standing.entries.is_empty() { error.detail("it has no log entry") } else { error };
+    let error = standing.lookup.iter().map(NoEntry::said).fold(error, Error::detail);
     Err(reasons
         .fold(error, |error, (entry, reason)| error.detail(format!("log entry {}: {reason}", entry.index))))
 }

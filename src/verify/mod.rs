@@ -9,7 +9,11 @@ pub mod binding;
 #[cfg(feature = "connected")]
 mod blob;
 #[cfg(feature = "connected")]
+mod blob_attestation;
+#[cfg(feature = "connected")]
 mod bundle;
+#[cfg(feature = "connected")]
+pub mod examine;
 #[cfg(feature = "connected")]
 pub mod log;
 #[cfg(feature = "connected")]
@@ -35,9 +39,11 @@ pub(crate) use attestation::{
 #[cfg(feature = "connected")]
 pub use blob::{BlobSignature, BlobVerdict, BlobVerifier, verify_digest as verify_blob_digest};
 #[cfg(feature = "connected")]
+pub use blob_attestation::BlobAttestation;
+#[cfg(feature = "connected")]
 pub(crate) use bundle::Bundle;
 #[cfg(feature = "connected")]
-pub use material::{Evidence, Standing, State, Want};
+pub use material::{Evidence, Lookup, Standing, State, Want};
 #[cfg(feature = "connected")]
 pub(crate) use sig::{SigLayer, check_layer_material, check_payload_digest, check_sig_manifest_kind};
 #[cfg(feature = "connected")]

@@ -121,18 +121,25 @@ fn bundles_with_one_defect() {
     let message = |name: &'static str, value: Value| {
         move |bundle: &mut Value| bundle["messageSignature"][name] = value.clone()
     };
-    let changes: [(Change<'_>, i32, &str); 12] = [
+    let changes: [(Change<'_>, i32, &str); 15] = [
         (&|bundle| bundle["mediaType"] = json!("application/json"), 60, "BLOB-BUNDLE"),
         (&|bundle| bundle["more"] = json!(1), 60, "BLOB-BUNDLE"),
         (&|bundle| bundle["verificationMaterial"] = json!({}), 60, "BLOB-BUNDLE"),
-        (&|bundle| bundle["verificationMaterial"] = json!({"x509CertificateChain": {}}), 60, "BLOB-BUNDLE"),
+        (
+            &|bundle| bundle["verificationMaterial"] = json!({"x509CertificateChain": {}}),
+            12,
+            "SIG-CERTIFICATE",
+        ),
+        (&|bundle| bundle["verificationMaterial"] = json!({"certificate": {}}), 12, "SIG-CERTIFICATE"),
         (&|bundle| drop(bundle.as_object_mut().unwrap().remove("messageSignature")), 60, "BLOB-BUNDLE"),
         (&message("messageDigest", Value::Null), 60, "BLOB-BUNDLE"),
         (&message("messageDigest", json!({"algorithm": "MD5", "digest": "AAAA"})), 60, "BLOB-BUNDLE"),
         (&message("messageDigest", json!({"algorithm": "SHA2_256", "digest": "AAAA"})), 60, "BLOB-BUNDLE"),
         (&message("signature", json!("")), 60, "BLOB-BUNDLE"),
-        (&|bundle| *bundle = json!({"base64Signature": "AAAA", "rekorBundle": {}}), 60, "BLOB-BUNDLE"),
-        (&|bundle| bundle["verificationMaterial"]["tlogEntries"] = json!([{}]), 12, "BUNDLE-LOG"),
+        (&|bundle| *bundle = json!({"base64Signature": "AAAA", "rekorBundle": {}}), 12, "SIG-LOG"),
+        (&|bundle| *bundle = json!({"base64Signature": "AAAA", "more": {}}), 60, "BLOB-BUNDLE"),
+        (&|bundle| *bundle = json!({"base64Signature": "AAAA", "cert": "x"}), 12, "SIG-CERTIFICATE"),
+        (&|bundle| bundle["verificationMaterial"]["tlogEntries"] = json!([{}]), 61, "LOG-SYNTAX"),
         (&message("signature", json!("AAAA")), 12, "SIG-KEY"),
     ];
     for (change, code, check) in changes {

@@ -10,6 +10,7 @@ const COLDSIGN: &[&[&str]] = &[
     &["verify"],
     &["verify-attestation"],
     &["verify-blob"],
+    &["verify-blob-attestation"],
     &["report"],
     &["report", "merge"],
     &["combine"],
@@ -26,8 +27,14 @@ const COLDSIGN: &[&[&str]] = &[
     &["tree"],
     &["copy"],
     &["clean"],
+    &["log"],
+    &["log", "submit"],
+    &["log", "add"],
+    &["bundle"],
+    &["bundle", "inspect"],
     &["trusted-root"],
     &["trusted-root", "create"],
+    &["trusted-root", "inspect"],
 ];
 
 const SIGNER: &[&[&str]] = &[

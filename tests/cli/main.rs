@@ -10,6 +10,7 @@
 mod attach;
 mod beside;
 mod blob;
+mod bundles;
 mod canary;
 mod claims;
 mod help;
@@ -31,5 +32,6 @@ mod station;
 mod support;
 mod terminal;
 mod trip;
+mod trust;
 mod uses;
 mod verify;

@@ -52,7 +52,8 @@ fn json_exactly() {
         json!({
             "annotations": annotations, "check": null, "claims": state, "details": [], "form": form,
             "found": found, "identities": identities, "key": "release.pub", "keyId": id,
-            "log": "absent", "message": null, "signature": state, "valid": found,
+            "log": "absent", "message": null, "proof": "absent", "signature": state, "time": null,
+            "timestamp": "absent", "valid": found,
         })
     };
     // What the list's digest is, by another implementation of RFC 8785.
@@ -61,7 +62,8 @@ fn json_exactly() {
     let wanted = json!({
         "demand": {
             "annotations": {}, "checkClaims": true, "keys": [{"file": "release.pub", "id": id}],
-            "recursive": false, "signatureRepository": null, "threshold": 1,
+            "log": "if-present", "logThreshold": 1, "logs": [], "recursive": false, "signatureRepository": null,
+            "threshold": 1, "timestamp": "if-present", "timestampAuthorities": [],
         },
         "exit": 10,
         "kind": "verifyReport",
@@ -229,18 +231,19 @@ fn words_of_a_log() {
     let log = |code: i32| {
         verify(&station, &["oci:layout", "--report", "json:l.json"], code);
         let row = read(&station, "l.json")["results"][0]["rows"][0].clone();
-        ["signature", "log", "check"].map(|name| row[name].as_str().unwrap_or("-").to_owned())
+        ["signature", "log", "proof", "timestamp", "check"]
+            .map(|name| row[name].as_str().unwrap_or("-").to_owned())
     };
-    assert_eq!(log(0), ["verified", "absent", "-"]);
+    assert_eq!(log(0), ["verified", "absent", "absent", "absent", "-"]);
     let entry = json!({
         "SignedEntryTimestamp": "AAAA",
-        "Payload": {"body": "", "integratedTime": 1, "logIndex": 1, "logID": "00"},
+        "Payload": {"body": "", "integratedTime": 1, "logIndex": 1, "logID": "00".repeat(32)},
     });
     manifest("layout", &entry.to_string());
-    assert_eq!(log(0), ["verified", "unchecked", "-"]);
+    assert_eq!(log(0), ["verified", "unchecked", "absent", "absent", "-"]);
     // The bundle beside it is still good.
     manifest("layout", "{}");
-    assert_eq!(log(0), ["unchecked", "invalid", "SIG-LOG"]);
+    assert_eq!(log(0), ["unchecked", "invalid", "unchecked", "unchecked", "SIG-LOG"]);
 }
 
 /// What a CI system reads: well-formed whatever the names are, one test case for each image and digest.

@@ -220,7 +220,11 @@ fn flags_that_are_typed_for_cosign() {
         verify(&station, &[&key[..], given].concat(), 0);
     }
     for (given, line) in [
-        (&["--insecure-ignore-tlog=false"][..], "error[USAGE]: [..]--insecure-ignore-tlog=false"),
+        (&["--insecure-ignore-tlog=false"][..], "error[TRUST-NONE]: [..]: --log require"),
+        (&["--insecure-ignore-tlog", "--log", "require"], "error[USAGE]: [..]--insecure-ignore-tlog"),
+        (&["--use-signed-timestamps"], "error[TRUST-NONE]: [..]: --tsa require"),
+        (&["--use-signed-timestamps", "--tsa", "ignore"], "error[USAGE]: [..]--use-signed-timestamps"),
+        (&["--log-threshold", "2"], "error[USAGE]: [..]--log-threshold"),
         (&["--signature-repository", "registry.example/sigs:1"], "error[USAGE]: [..]"),
         (&["--signature-repository", "SIGS"], "error: [..]"),
         (&["--max-workers", "0"], "error: invalid value '0' for '--max-workers <N>': a number from 1 to 256"),

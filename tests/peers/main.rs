@@ -6,7 +6,8 @@
 //! through real registries, `neighbours` has others sign beside us there, `access` is how one gets in, `annotations` what
 //! each makes of `-a`. `elsewhere` is what other tools sign and what they take of ours, `carried` what is copied, saved
 //! and loaded, `attest` attestations and signatures of files, `keys` the types of keys. `flows` has the whole ceremony for
-//! everything that can be asked for, `from_cosign` every command of `docs/from-cosign.md`.
+//! everything that can be asked for, `from_cosign` every command of `docs/from-cosign.md`. `logs` starts real transparency
+//! logs and a timestamp authority, and shows with stock tools alone that they are right.
 
 mod access;
 mod annotations;
@@ -18,9 +19,13 @@ mod flows;
 mod format;
 mod from_cosign;
 mod keys;
+mod log_later;
+mod logged;
+mod logs;
 mod neighbours;
 mod registries;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
+mod wire;
 mod written;

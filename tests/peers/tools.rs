@@ -200,7 +200,7 @@ impl Drop for Registry {
 }
 
 /// A port that nobody listens on and that no other test of this run was given.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");

@@ -13,7 +13,10 @@ mod carry;
 mod elsewhere;
 mod faults;
 mod journal;
+#[path = "../support/log_refusals.rs"]
+mod log_refusals;
 mod login;
+mod logs;
 mod manners;
 mod places;
 #[path = "../support/refusals.rs"]

@@ -41,7 +41,7 @@ fn judge(
         let (mut wrong, mut refused, mut judged) = (Vec::new(), 0, 0);
         for case in cases["cases"].as_array().unwrap() {
             if case["rekor_key_required"] == true {
-                continue; // log keys are demanded by no command yet
+                continue; // logs.rs
             }
             let (name, expected) = (text(case, "name"), text(case, "expected"));
             let (repository, tag) = text(case, "image_ref").split_once(':').unwrap();

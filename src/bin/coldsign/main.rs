@@ -1,6 +1,7 @@
 //! The connected stations: export, inspect, import, verify; what other tools make, and what stands beside images.
 
 mod attach;
+mod bundle;
 mod clean;
 mod cli;
 mod combine;
@@ -13,6 +14,8 @@ mod given;
 mod image;
 mod import;
 mod inspect;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands that use it are next"))]
+mod log;
 mod net;
 mod public_key;
 mod registry;
@@ -30,7 +33,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, Terminal};
 
-use cli::{AttachWhat, Cli, Command, DownloadWhat, Report, TrustedRoot};
+use cli::{AttachWhat, Bundle, Cli, Command, DownloadWhat, Log, Report, TrustedRoot};
 
 fn main() -> ExitCode {
     let mut console = Terminal;
@@ -55,6 +58,7 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Verify(args) => return verify::run(args, console),
         Command::VerifyAttestation(args) => return verify::attestation::run(args, console),
         Command::VerifyBlob(args) => verify::blob::run(args, console)?,
+        Command::VerifyBlobAttestation(args) => verify::blob::attestation(args, console)?,
         Command::Report(Report::Merge(args)) => return report::merge(&args.files, &args.reports, console),
         Command::Combine(args) => combine::run(args, console)?,
         Command::Generate(args) => attach::generate(args, console)?,
@@ -68,7 +72,11 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Tree(args) => return tree::run(args, console),
         Command::Copy(args) => copy::run(args, console)?,
         Command::Clean(args) => return clean::run(args, console),
-        Command::TrustedRoot(TrustedRoot::Create { output }) => trusted_root::create(output, console)?,
+        Command::Log(Log::Submit(args)) => log::submit::run(args, console)?,
+        Command::Log(Log::Add(args)) => log::add::run(args, console)?,
+        Command::Bundle(Bundle::Inspect(args)) => return bundle::inspect(args, console),
+        Command::TrustedRoot(TrustedRoot::Create(args)) => trusted_root::create(args, console)?,
+        Command::TrustedRoot(TrustedRoot::Inspect(args)) => trusted_root::inspect(args, console)?,
     }
     Ok(Exit::Done)
 }

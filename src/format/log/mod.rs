@@ -7,6 +7,10 @@ pub mod body;
 mod material;
 pub mod merkle;
 pub mod note;
+#[cfg(feature = "connected")]
+mod reply;
+#[cfg(feature = "connected")]
+pub mod tiles;
 
 use std::fmt::{self, Write as _};
 
@@ -114,6 +118,12 @@ impl Entry {
         }
         let value = Value::parse(text.as_bytes(), limits::DEPTH_EVIDENCE, Names::Exact)
             .map_err(|error| refuse("not strict JSON").caused_by(error))?;
+        Self::read_promised(&value)
+    }
+
+    /// Reads the object of such an annotation, which older bundles of files hold as well. SIG-LOG.
+    pub fn read_promised(value: &Value) -> Result<Self> {
+        let refuse = |why: &str| Error::new(Check::SigLog, "").detail(why);
         value.only(&["Payload", "SignedEntryTimestamp"]).map_err(refuse)?;
         let set = value.get("SignedEntryTimestamp").and_then(Value::as_str);
         let set = set.and_then(strict_base64).ok_or_else(|| refuse("no SignedEntryTimestamp"))?;

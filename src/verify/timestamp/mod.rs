@@ -7,7 +7,7 @@ mod request;
 mod signer;
 mod syntax;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use cms::signed_data::SignerInfo;
 
@@ -18,7 +18,7 @@ use crate::limits;
 use crate::trust::{Authority, Time, check_token_chain, check_token_usage};
 
 pub use request::{check_reply, request};
-use signer::check_token_signature;
+use signer::{check_token_signature, signing_time};
 
 /// A timestamp that was read, and not yet checked.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Token {
         check_token_imprint(self, message)?;
         check_token_signature(self, authority)?;
         check_token_usage(authority)?;
-        for time in self.seconds() {
+        for time in self.seconds().chain(signing_time(self)).collect::<BTreeSet<_>>() {
             check_token_chain(authority, time)?;
         }
         check_token_window(self, authority)

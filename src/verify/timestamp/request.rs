@@ -13,6 +13,10 @@ use crate::trust::Authority;
 
 /// The DER of a `TimeStampReq` for the SHA-256 of `message`: the body of `application/timestamp-query`. The answer holds
 /// the authority's certificate where `certificate` says so.
+///
+/// # Panics
+///
+/// Never: what is in it has a fixed size.
 #[must_use]
 pub fn request(message: &[u8], nonce: [u8; 8], certificate: bool) -> Vec<u8> {
     let algorithm = AlgorithmIdentifierOwned { oid: SHA_256, parameters: Some(Any::null()) };

@@ -13,7 +13,7 @@ use super::syntax::{TST_INFO, hash_of};
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::keys::public::Hash;
-use crate::trust::{Authority, Link};
+use crate::trust::{Authority, Link, Time};
 
 /// TOKEN-SIGNATURE: the signed attributes hash the content and name the authority's certificate, and the signature over
 /// them verifies with that certificate's key.
@@ -24,7 +24,7 @@ pub(super) fn check_token_signature(token: &Token, authority: &Authority) -> Res
     names_content(token).map_err(refuse)?;
     names_certificate(token, leaf, own).map_err(refuse)?;
     stands_beside(token, own).map_err(refuse)?;
-    signed_in_time(token, leaf).map_err(refuse)?;
+    read::<CertificateTime>(token, SIGNING_TIME).map_err(refuse)?;
     let key = authority.key().ok_or_else(|| refuse("its key is of a kind that is not verified here"))?;
     let hash =
         signature_hash(token).ok_or_else(|| refuse("signed by an algorithm that is not verified here"))?;
@@ -98,15 +98,10 @@ fn stands_beside(token: &Token, own: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// The time of signing, where it is signed too, is in the certificate's validity, as cosign has it.
-fn signed_in_time(token: &Token, leaf: &Link) -> Result<(), &'static str> {
-    let Some(time) = read::<CertificateTime>(token, SIGNING_TIME)? else { return Ok(()) };
-    let validity = leaf.certificate.tbs_certificate().validity();
-    let time = time.to_unix_duration();
-    if validity.not_before.to_unix_duration() <= time && time <= validity.not_after.to_unix_duration() {
-        return Ok(());
-    }
-    Err("signed when the certificate did not hold")
+/// When it was signed by its attributes, which may say so once more (RFC 5652, 11.3): cosign looks at the chain then.
+pub(super) fn signing_time(token: &Token) -> Option<Time> {
+    let time: CertificateTime = read(token, SIGNING_TIME).ok()??;
+    Some(Time(time.to_unix_duration().as_secs()))
 }
 
 /// The one value of the one signed attribute of this type, where it is there.

@@ -2,6 +2,7 @@
 
 use cms::cert::x509::ext::Extensions;
 use cms::content_info::{CmsVersion, ContentInfo};
+use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, SignerInfos};
 use der::asn1::{Any, AnyRef, BitString, Int, OctetString};
 use der::oid::ObjectIdentifier;
@@ -24,11 +25,11 @@ pub(super) fn check_token_syntax(bytes: &[u8]) -> Result<Token> {
     if content.content_type != SIGNED_DATA {
         return Err(refuse("the token is not signed data"));
     }
-    let signed: SignedData = content.content.decode_as().map_err(not_der("the token is not signed data"))?;
-    if signed.content.econtent_type != TST_INFO {
+    let data: SignedData = content.content.decode_as().map_err(not_der("the token is not signed data"))?;
+    if data.content.econtent_type != TST_INFO {
         return Err(refuse("what is signed is not a TSTInfo"));
     }
-    let Some(Ok(content)) = signed.content.econtent.as_ref().map(Any::decode_as::<OctetString>) else {
+    let Some(Ok(content)) = data.content.econtent.as_ref().map(Any::decode_as::<OctetString>) else {
         return Err(refuse("there is no TSTInfo in it"));
     };
     let content = content.as_bytes().to_vec();
@@ -39,7 +40,7 @@ pub(super) fn check_token_syntax(bytes: &[u8]) -> Result<Token> {
     if info.extensions.iter().flatten().any(|extension| extension.critical) {
         return Err(refuse("a critical extension that is not known"));
     }
-    let signers = signed.signers.0.into_vec();
+    let signers = data.signers.0.into_vec();
     let [signer] = <[_; 1]>::try_from(signers)
         .map_err(|signers| refuse(&format!("{} signers, expected one", signers.len())))?;
     Ok(Token {
@@ -49,17 +50,17 @@ pub(super) fn check_token_syntax(bytes: &[u8]) -> Result<Token> {
         fraction: info.time.fraction,
         nonce: info.nonce.as_ref().and_then(unsigned),
         signer,
-        certificates: signed.certificates.map(|certificates| certificates.0),
+        certificates: data.certificates.map(|certificates| certificates.0),
         content,
     })
 }
 
 /// The token in an answer that grants one. With modifications is not granted: cosign takes no such token either.
 fn granted(response: Response) -> Result<ContentInfo> {
-    let Status { status, text, failure } = response.status;
-    if status != GRANTED || failure.is_some() {
-        let refused = refuse(&format!("the authority granted none: status {status}"));
-        return Err(text.unwrap_or_default().iter().fold(refused, |refused, line| refused.detail(line)));
+    let Status { value, text, failure } = response.status;
+    if value != GRANTED || failure.is_some() {
+        let refused = refuse(&format!("the authority granted none: status {value}"));
+        return Err(text.unwrap_or_default().iter().fold(refused, Error::detail));
     }
     response.token.ok_or_else(|| refuse("there is no token in it"))
 }
@@ -104,7 +105,7 @@ struct Response {
 /// `PKIStatusInfo`.
 #[derive(Sequence)]
 struct Status {
-    status: u8,
+    value: u8,
     #[asn1(optional = "true")]
     text: Option<Vec<String>>,
     #[asn1(optional = "true")]
@@ -120,7 +121,7 @@ struct SignedData {
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
     certificates: Option<Unread>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    revocations: Option<Unread>,
+    revocations: Option<RevocationInfoChoices>,
     signers: SignerInfos,
 }
 
@@ -254,9 +255,9 @@ mod tests {
 
     #[test]
     fn times_with_and_without_a_fraction() {
-        let read = |text: &str| GenTime::read(text).map(|read| (read.time.0, read.fraction));
         // date -u -d '2026-11-22 21:07:31' +%s
         const SECONDS: u64 = 1_795_381_651;
+        let read = |text: &str| GenTime::read(text).map(|read| (read.time.0, read.fraction));
         for (text, wanted) in [
             ("20261122210731Z", Some((SECONDS, false))),
             ("20261122210731.5Z", Some((SECONDS, true))),

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::Reference;
 
-use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
+use super::{Beside, LookupArgs, Network, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Verify attestations, as cosign does
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ signature that was verified.
   custom slsaprovenance slsaprovenance02 slsaprovenance1 link spdx spdxjson
   cyclonedx vuln openvex
 Names of one URI are one type: spdx and spdxjson, slsaprovenance and
-slsaprovenance02. No log is asked for; the output says so.")]
+slsaprovenance02. Log entries are demanded where a log is trusted.")]
 pub(crate) struct VerifyAttestation {
     /// An image; its attestations are beside it
     #[arg(value_name = "IMAGE", required = true)]
@@ -52,6 +52,8 @@ pub(crate) struct VerifyAttestation {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -63,8 +65,8 @@ coldsign verify-blob --key <FILE> --bundle <FILE> <FILE>
        coldsign verify-blob --key <FILE> --signature <FILE|BASE64|-> <FILE>")]
 #[command(after_help = "\
 A signature is what `cosign sign-blob` and `openssl dgst -sha256 -sign` write: a
-bundle v0.3, or the signature alone, in base64 or as it is. The file is read
-once, whatever its size:
+bundle of any version, or the signature alone, in base64 or as it is. The file
+is read once, whatever its size:
   coldsign verify-blob --key release.pub --bundle app.bundle app.tar.gz
   coldsign verify-blob --key release.pub --signature app.sig app.tar.gz
 
@@ -85,6 +87,48 @@ pub(crate) struct VerifyBlob {
     /// The signature alone: a file, itself in base64, or - for stdin
     #[arg(long, value_name = "FILE|BASE64|-")]
     pub(crate) signature: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
+}
+
+/// Verify an attestation of a file, as cosign does
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("by").args(["bundle", "signature"]).required(true))]
+#[command(override_usage = "\
+coldsign verify-blob-attestation --key <FILE> --bundle <FILE> <FILE>
+       coldsign verify-blob-attestation --key <FILE> --signature <FILE> <FILE>")]
+#[command(after_help = "\
+The attestation is a statement of the type asked for, about the SHA-256 of the
+file, as `cosign attest-blob` writes it: in a bundle, or as a DSSE envelope.
+  coldsign verify-blob-attestation --key attest.pub --type slsaprovenance1 \\
+      --bundle app.intoto.json app.tar.gz
+
+sha256:DIGEST stands for a file that is elsewhere. Types are those of
+`coldsign verify-attestation`.")]
+pub(crate) struct VerifyBlobAttestation {
+    /// The file, - for stdin, or sha256:DIGEST
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// A public key whose attestation counts; may be repeated
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// What is to be attested: a name or a URI
+    #[arg(long = "type", value_name = "TYPE", default_value = "custom", value_parser = predicate_type)]
+    pub(crate) kind: PredicateType,
+    /// The bundle that holds the attestation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The attestation as a DSSE envelope
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Compare the SHA-256 of the file with what is attested
+    #[arg(
+        long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub(crate) check_claims: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 }

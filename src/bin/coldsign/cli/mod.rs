@@ -2,8 +2,10 @@
 
 mod attach;
 mod attest;
+mod bundle;
 mod carry;
 mod keys;
+mod log;
 mod report;
 mod trip;
 mod trust;
@@ -19,12 +21,16 @@ use coldsign::format::reference::Reference;
 pub(crate) use attach::{
     AttachSignature, AttachWhat, DownloadSignature, DownloadWhat, Extract, Generate, Kind, Triangulate,
 };
-pub(crate) use attest::{AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob};
+pub(crate) use attest::{
+    AttachAttestation, DownloadAttestation, VerifyAttestation, VerifyBlob, VerifyBlobAttestation,
+};
+pub(crate) use bundle::{Bundle, BundleInspect, TrustedRoot, TrustedRootCreate, TrustedRootInspect};
 pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
 pub(crate) use keys::PublicKey;
+pub(crate) use log::{Log, LogAdd, LogSubmit, Services};
 pub(crate) use report::Report;
-pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, TrustedRoot, Verify};
-pub(crate) use trust::TrustArgs;
+pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, Verify};
+pub(crate) use trust::{LookupArgs, TrustArgs, TrustFiles};
 
 /// Ask for signatures made without a network, bring them back, verify them
 #[derive(Debug, Parser)]
@@ -48,6 +54,8 @@ pub(crate) enum Command {
     VerifyAttestation(VerifyAttestation),
     /// Verify the signature of a file, as cosign does
     VerifyBlob(VerifyBlob),
+    /// Verify an attestation of a file, as cosign does
+    VerifyBlobAttestation(VerifyBlobAttestation),
     /// Unite the reports of several jobs
     #[command(subcommand, subcommand_required = true)]
     Report(Report),
@@ -73,7 +81,13 @@ pub(crate) enum Command {
     Copy(Copy),
     /// Delete what stands beside an image
     Clean(Clean),
-    /// Make the trusted root that stock cosign asks for
+    /// Tell a transparency log of signatures, and bring back what it says
+    #[command(subcommand, subcommand_required = true)]
+    Log(Log),
+    /// Look into bundles: signatures, log entries, timestamps
+    #[command(subcommand, subcommand_required = true)]
+    Bundle(Bundle),
+    /// Write and read the file of trusted logs and authorities
     #[command(subcommand, subcommand_required = true)]
     TrustedRoot(TrustedRoot),
 }
@@ -115,7 +129,8 @@ impl Cli {
             let _ = write!(help, "\n{title}:\n");
             for name in names {
                 let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-                let _ = writeln!(help, "  {name:<20}{}", about.map(ToString::to_string).unwrap_or_default());
+                let _ =
+                    writeln!(help, "  {name:<18}  {}", about.map(ToString::to_string).unwrap_or_default());
             }
         }
         help.push_str("\nOptions:\n{options}\n\n");
@@ -142,13 +157,13 @@ Results go to stdout, everything else to stderr. Exit codes: docs/exit-codes.md
 
 const GROUPS: [(&str, &[&str]); 8] = [
     ("From images to signatures and back", &["export", "inspect", "import", "verify"]),
-    ("Attestations and files", &["verify-attestation", "verify-blob"]),
+    ("Attestations and files", &["verify-attestation", "verify-blob", "verify-blob-attestation"]),
     ("Several signers", &["combine"]),
     ("Several jobs", &["report"]),
     ("Signatures made elsewhere", &["generate", "attach", "extract"]),
     ("What stands beside an image", &["tree", "triangulate", "download", "copy", "clean"]),
     ("Keys", &["public-key"]),
-    ("Stock cosign", &["trusted-root"]),
+    ("Logs and timestamps", &["log", "bundle", "trusted-root"]),
 ];
 
 /// A parser for clap out of one of ours: the message is all that is shown.

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use coldsign::digest::Digest;
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
+use super::{Beside, LookupArgs, Network, Services, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -144,6 +144,8 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) services: Services,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -153,9 +155,11 @@ pub(crate) struct Import {
 #[command(after_help = "\
 An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
 oci:DIR[:REF] or oci-archive:FILE[:REF]; a layout without REF stands for every
-image in it. No log is asked for; the output says so.
+image in it. No log is ever asked; entries that stand beside a signature are
+checked with the logs that you trust, and demanded where you name one.
   coldsign verify --key release.pub registry.example/app:1.4
   coldsign verify --key release.pub oci-archive:response.tar
+  coldsign verify --key release.pub --trusted-root root.json IMAGE
 
 --from checks the images of a list, or those of a request or response: in the
 registries that it names, or in the one layout given as IMAGE. Of a request or
@@ -201,6 +205,8 @@ pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -215,20 +221,6 @@ pub(crate) struct Combine {
     /// The file to write; it must not be there yet
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustedRoot {
-    /// Write an empty trusted root: for `cosign verify --key` without a log
-    #[command(after_help = "\
-  coldsign trusted-root create -o tr0.json
-  cosign verify --key release.pub --insecure-ignore-tlog=true \\
-      --trusted-root tr0.json IMAGE")]
-    Create {
-        /// The file to write; it must not be there yet
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ mod settings;
 mod tls;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use http::{Answer, Condition, Http, Method, Request, Stream, described};
 pub(crate) use settings::Settings;

@@ -21,6 +21,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// For a command that has no flags of the network.
+    pub(crate) fn alone() -> Self {
+        Self { plain_http: Vec::new(), ca: None, request: Duration::from_secs(300), connections: 1 }
+    }
+
     /// The origin of a registry, `https://HOST[:PORT]/` or `http://…`: chosen before the first byte, and kept.
     ///
     /// Plain HTTP is for hosts of `--plain-http` and, without `--registry-ca`, for loopback addresses. REGISTRY-REACH:
@@ -40,6 +45,30 @@ impl Settings {
             return Url::parse(&format!("http://{registry}/")).map_err(|_| refuse());
         }
         Ok(secure)
+    }
+
+    /// The address of a service that a person gave whole: `https://HOST[:PORT][/PATH]`, or `http://…` for loopback and the
+    /// hosts of `--plain-http`. USAGE: anything else, and one with a user, a query or a fragment.
+    pub(crate) fn service(&self, address: &str) -> Result<Url> {
+        let refuse = |why: &str| Error::new(Check::Usage, address).detail(why);
+        let url = Url::parse(address).map_err(|_| refuse("not an address: https://HOST[:PORT][/PATH]"))?;
+        if names_a_user(&url) {
+            // Said without what may be secret.
+            return Err(Error::new(Check::Usage, url.host_str().unwrap_or_default())
+                .detail("address with a user or password"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("address with a query or a fragment"));
+        }
+        let Some(host) = url.host_str() else { return Err(refuse("address without a host")) };
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if is_loopback(&url) || self.is_plain(&host) => Ok(url),
+            "http" => Err(refuse("plain HTTP to another machine")
+                .hint(format!("if it speaks plain HTTP and nothing else: --plain-http {host}"))),
+            _ => Err(refuse("neither https nor http")),
+        }
     }
 
     /// USAGE: what `--plain-http` names are hosts, not addresses with a scheme or a path.
@@ -129,6 +158,40 @@ mod tests {
             let found = settings(plain_http, ca).origin(registry).unwrap();
             assert_eq!(found.as_str(), origin, "{registry} {plain_http:?} {ca}");
         }
+    }
+
+    #[test]
+    fn addresses_of_services_are_whole() {
+        for (plain_http, address, expected) in [
+            (&[][..], "https://log.example", "https://log.example/"),
+            (&[], "https://log.example:8443/rekor/", "https://log.example:8443/rekor/"),
+            (&[], "http://localhost:3000", "http://localhost:3000/"),
+            (&[], "http://127.0.0.1:3000/api/v1/timestamp", "http://127.0.0.1:3000/api/v1/timestamp"),
+            (&[], "http://[::1]:3000/", "http://[::1]:3000/"),
+            (&["log.example"], "http://log.example:3000", "http://log.example:3000/"),
+            (&["log.example:3000"], "http://log.example:3000", "http://log.example:3000/"),
+        ] {
+            assert_eq!(settings(plain_http, false).service(address).unwrap().as_str(), expected);
+        }
+        for (plain_http, address) in [
+            (&[][..], "http://log.example"),
+            (&["log.example:3001"], "http://log.example:3000"),
+            (&[], "http://localhost.example"),
+            (&[], "log.example"),
+            (&[], "log.example:443"),
+            (&[], "ftp://log.example"),
+            (&[], "file:///etc/passwd"),
+            (&[], "https://"),
+            (&[], ""),
+            (&[], "https://log.example/?x=secret"),
+            (&[], "https://log.example/#x"),
+            (&[], "https://user:secret@log.example"),
+        ] {
+            let error = settings(plain_http, false).service(address).unwrap_err();
+            assert_eq!(error.check(), Check::Usage, "{address}");
+        }
+        let error = settings(&[], false).service("https://user:secret@log.example").unwrap_err();
+        assert!(!coldsign::terminal::report(&error).contains("secret"));
     }
 
     #[test]

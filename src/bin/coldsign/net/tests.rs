@@ -13,17 +13,17 @@ use url::Url;
 use self::server::{Reply, Seen, Server};
 use super::{Answer, Condition, Http, Method, Request, Settings};
 
-mod server;
+pub(crate) mod server;
 mod tls;
 
 const METHODS: [Method; 5] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete];
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { plain_http: Vec::new(), ca: None, request: Duration::from_secs(60), connections: 10 }
 }
 
 /// A client whose own pauses are short.
-fn client(settings: Settings) -> Http {
+pub(crate) fn client(settings: Settings) -> Http {
     client_in(settings, |_| None)
 }
 

@@ -9,9 +9,9 @@ use coldsign::format::attestation;
 use coldsign::terminal::{self, Console, counted};
 use coldsign::verify::{Claims, Demand, Purpose, Valid, Verifier};
 
-use super::Elsewhere;
 use super::images::{Images, Judge, Judged};
 use super::show::{self, Checked};
+use super::{Elsewhere, exit as exit_of};
 use crate::cli::VerifyAttestation;
 use crate::files;
 use crate::station::{self, Station};
@@ -32,7 +32,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         annotations: BTreeMap::new(),
         claims: asked.check_claims,
         threshold: asked.threshold,
-        evidence: trust::evidence(&asked.trust, console)?,
+        evidence: trust::evidence_of(&asked.trust, &asked.lookup, Some(&asked.network), console)?,
     };
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
@@ -74,7 +74,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
                 }
                 Err(error) => error,
             };
-            exit.get_or_insert(failed.exit());
+            exit.get_or_insert(exit_of(&failed));
             if failed.check() == Check::Interrupted {
                 interrupted += 1;
                 return;

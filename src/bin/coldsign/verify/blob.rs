@@ -1,4 +1,4 @@
-//! `verify-blob`: the signature of a file.
+//! `verify-blob`, `verify-blob-attestation`: what is signed of a file.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,10 +9,11 @@ use coldsign::error::{Error, Result};
 use coldsign::keys::public::PublicKey;
 use coldsign::limits;
 use coldsign::terminal::Console;
-use coldsign::verify::{BlobSignature, BlobVerdict, BlobVerifier, verify_blob_digest};
+use coldsign::verify::{BlobAttestation, BlobSignature, BlobVerdict, BlobVerifier, verify_blob_digest};
+use sha2::{Digest as _, Sha256};
 
 use super::show;
-use crate::cli::VerifyBlob;
+use crate::cli::{VerifyBlob, VerifyBlobAttestation};
 use crate::files::{self, read_keys};
 use crate::given::Given;
 use crate::trust;
@@ -21,7 +22,7 @@ use crate::trust;
 pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
     let named = read_keys(&asked.keys)?;
     let keys: Vec<PublicKey> = named.iter().map(|key| key.key.clone()).collect();
-    let evidence = trust::evidence(&asked.trust, console)?;
+    let evidence = trust::evidence_of(&asked.trust, &asked.lookup, None, console)?;
     let (signature, name) = signature(asked)?;
     let within = |error: Error| match error.check() {
         Check::MessageDigest => {
@@ -42,6 +43,45 @@ pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
     show::standing(&standing, console)
 }
 
+/// Verifies an attestation of a file and says so as cosign does.
+pub(crate) fn attestation(asked: &VerifyBlobAttestation, console: &mut dyn Console) -> Result<()> {
+    let named = read_keys(&asked.keys)?;
+    let keys: Vec<PublicKey> = named.iter().map(|key| key.key.clone()).collect();
+    let evidence = trust::evidence(&asked.trust, console)?;
+    let limit = u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX);
+    let read = |path: &Path| coldsign::files::read(path, limit);
+    let (attestation, name) = match (&asked.bundle, &asked.signature) {
+        (Some(path), _) => (BlobAttestation::of_bundle(&read(path)?), path.display().to_string()),
+        (None, Some(path)) => (BlobAttestation::of_envelope(&read(path)?), path.display().to_string()),
+        (None, None) => return Err(Error::new(Check::Usage, "--bundle")),
+    };
+    let attestation = attestation.map_err(|error| error.within(&name))?;
+    let file = match Digest::parse(&asked.file) {
+        Ok(digest) => digest,
+        Err(_) => digest_of(&asked.file)?,
+    };
+    let file = asked.check_claims.then_some(&file);
+    let verdict =
+        attestation.verify(&keys, &asked.kind, file, &evidence).map_err(|error| error.within(&name))?;
+    let BlobVerdict { key, standing } = verdict;
+    console.say("Verified OK")?;
+    let file = files::names(named.iter().filter(|named| named.key == *key));
+    console.say(&format!(
+        "by {file}, {}; {}; type: {}",
+        key.kind(),
+        show::states(&[&standing]),
+        asked.kind
+    ))?;
+    show::standing(&standing, console)
+}
+
+/// The SHA-256 of a file, or of standard input.
+fn digest_of(file: &str) -> Result<Digest> {
+    let mut hash = Sha256::new();
+    read_file(file, |bytes| hash.update(bytes))?;
+    Ok(Digest::from_bytes(hash.finalize().into()))
+}
+
 /// The signature, and what it is called in messages.
 fn signature(asked: &VerifyBlob) -> Result<(BlobSignature, String)> {
     if let Some(bundle) = &asked.bundle {
@@ -60,20 +100,26 @@ fn signature(asked: &VerifyBlob) -> Result<(BlobSignature, String)> {
 }
 
 /// Reads a file, or standard input, to its end.
-fn read_by<'k>(file: &str, verifier: BlobVerifier<'k>) -> Result<BlobVerifier<'k>> {
-    let read = |error| Error::new(Check::FileRead, file_name(file)).caused_by(error);
-    if file == STDIN {
-        return pass(io::stdin().lock(), verifier).map_err(read);
-    }
-    pass(coldsign::files::open_regular(Path::new(file))?, verifier).map_err(read)
+fn read_by<'k>(file: &str, mut verifier: BlobVerifier<'k>) -> Result<BlobVerifier<'k>> {
+    read_file(file, |bytes| verifier.update(bytes))?;
+    Ok(verifier)
 }
 
-fn pass(mut from: impl Read, mut verifier: BlobVerifier<'_>) -> io::Result<BlobVerifier<'_>> {
+/// Hands a file over piece by piece.
+fn read_file(file: &str, each: impl FnMut(&[u8])) -> Result<()> {
+    let read = |error| Error::new(Check::FileRead, file_name(file)).caused_by(error);
+    if file == STDIN {
+        return pass(io::stdin().lock(), each).map_err(read);
+    }
+    pass(coldsign::files::open_regular(Path::new(file))?, each).map_err(read)
+}
+
+fn pass(mut from: impl Read, mut each: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(verifier),
-            Ok(count) => verifier.update(buffer.get(..count).unwrap_or_default()),
+            Ok(0) => return Ok(()),
+            Ok(count) => each(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -5,7 +5,7 @@ pub(crate) mod blob;
 mod images;
 mod report;
 mod rows;
-mod show;
+pub(crate) mod show;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ use images::{Image, Images, Judge, Judged};
 /// Verifies every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys)?;
-    let evidence = trust::evidence(&asked.trust, console)?;
+    let evidence = trust::evidence_of(&asked.trust, &asked.lookup, Some(&asked.network), console)?;
     let demand = demand(asked, &keys, evidence)?;
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;
@@ -108,6 +108,14 @@ fn demand(asked: &Verify, keys: &[NamedKey], evidence: Evidence) -> Result<Deman
     })
 }
 
+/// The exit code of an image that failed. A signature that is lost to what stands beside it is one that did not match.
+pub(crate) fn exit(error: &Error) -> Exit {
+    match error.exit() {
+        Exit::Log | Exit::Token => Exit::NoneMatched,
+        exit => exit,
+    }
+}
+
 /// Where signatures are looked for, if not beside their image, and who said so.
 struct Elsewhere {
     repository: Option<Repository>,
@@ -176,7 +184,7 @@ impl Tally<'_> {
             Ok(judged) => judged,
             Err(error) => {
                 self.report.add(&report::unresolved(image, self.entry, &error));
-                self.counts.exit.get_or_insert(error.exit());
+                self.counts.exit.get_or_insert(exit(&error));
                 if error.check() == Check::Interrupted {
                     self.counts.interrupted += 1;
                     return Ok(());
@@ -201,7 +209,7 @@ impl Tally<'_> {
         let Some((digest, error)) = judged.into_failure() else { return Ok(()) };
         let named = image.name.ends_with(&digest.to_string());
         let error = if named { error } else { error.within(digest) };
-        self.counts.exit.get_or_insert(error.exit());
+        self.counts.exit.get_or_insert(exit(&error));
         self.show_failed(image, error)
     }
 

@@ -132,7 +132,7 @@ pub(super) fn header(
 
 /// `log: verified; proof: verified; timestamp: absent`: what is known of what stands beside valid signatures. Of several
 /// signatures each word is said once; a log that nobody knows of has no proof to speak of.
-pub(super) fn states(standings: &[&Standing]) -> String {
+pub(crate) fn states(standings: &[&Standing]) -> String {
     let of = |part: fn(&Standing) -> State| {
         let states: BTreeSet<State> = standings.iter().map(|standing| part(standing)).collect();
         states.into_iter().map(State::name).collect::<Vec<_>>().join(" and ")
@@ -152,6 +152,9 @@ pub(super) fn standing(standing: &Standing, console: &mut dyn Console) -> Result
     for token in &standing.tokens {
         console.say(&format!("  timestamp: {}", shown(&of_token(token))))?;
     }
+    if let Some(said) = &standing.lookup {
+        console.say(&format!("  no log entry: {}", shown(&said.said())))?;
+    }
     match standing.time() {
         Some((time, by)) => console.say(&format!("  signed no later than {time}, by {}", shown(by))),
         None => Ok(()),
@@ -166,6 +169,9 @@ pub(crate) fn of_entry(entry: &SeenEntry) -> String {
     }
     if let Some(time) = entry.time {
         let _ = write!(text, ", {time}");
+    }
+    if entry.looked_up {
+        text.push_str(", looked up");
     }
     if entry.state == State::Verified && entry.proof == State::Absent {
         text.push_str(", promised, not proved");

@@ -10,31 +10,31 @@ use std::time::{Duration, Instant};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// How many requests came before it, over all connections.
-    pub(super) before: usize,
+    pub(crate) before: usize,
     /// How many connections were made before its own.
-    pub(super) connection: usize,
+    pub(crate) connection: usize,
     /// When it was read.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// Request line and header lines, names in lower case.
-    pub(super) lines: Vec<String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.lines[0].split(' ').nth(1).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.lines[1..].iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     bytes: Vec<u8>,
     then: Then,
 }
@@ -52,12 +52,12 @@ enum Then {
 
 impl Reply {
     /// Exactly these bytes, and the connection stays.
-    pub(super) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { bytes: bytes.into(), then: Then::Keep }
     }
 
     /// A status, header lines that each end with CR LF, and a body of its length.
-    pub(super) fn new(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn new(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let mut bytes =
             format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
@@ -65,41 +65,41 @@ impl Reply {
         Self::raw(bytes)
     }
 
-    pub(super) fn ok(body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn ok(body: impl AsRef<[u8]>) -> Self {
         Self::new("200 OK", "", body)
     }
 
-    pub(super) fn status(status: &str) -> Self {
+    pub(crate) fn status(status: &str) -> Self {
         Self::new(status, "", "")
     }
 
-    pub(super) fn redirect(status: u16, to: &str) -> Self {
+    pub(crate) fn redirect(status: u16, to: &str) -> Self {
         Self::new(&format!("{status} Moved"), &format!("Location: {to}\r\n"), "moved")
     }
 
-    pub(super) fn close() -> Self {
+    pub(crate) fn close() -> Self {
         Self::raw("").then_close()
     }
 
-    pub(super) fn hang() -> Self {
+    pub(crate) fn hang() -> Self {
         Self::raw("").then_hang()
     }
 
-    pub(super) fn then_close(self) -> Self {
+    pub(crate) fn then_close(self) -> Self {
         Self { then: Then::Close, ..self }
     }
 
-    pub(super) fn then_hang(self) -> Self {
+    pub(crate) fn then_hang(self) -> Self {
         Self { then: Then::Hang, ..self }
     }
 
-    pub(super) fn then_again(self, bytes: &'static [u8], pause: Duration) -> Self {
+    pub(crate) fn then_again(self, bytes: &'static [u8], pause: Duration) -> Self {
         Self { then: Then::Again(bytes, pause), ..self }
     }
 }
 
 /// The server; it ends with the test.
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     state: Arc<State>,
     listening: Option<JoinHandle<()>>,
@@ -113,12 +113,12 @@ struct State {
 }
 
 impl Server {
-    pub(super) fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_with(script, Some)
     }
 
     /// The same behind whatever `accept` makes of a connection.
-    pub(super) fn start_with<S: Read + Write>(
+    pub(crate) fn start_with<S: Read + Write>(
         script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
         accept: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
     ) -> Self {
@@ -149,15 +149,15 @@ impl Server {
         Self { port, state, listening: Some(listening) }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.state.seen.lock().unwrap().clone()
     }
 }
