@@ -166,6 +166,13 @@ impl Signer {
         self.material.get(&place)
     }
 
+    /// The layer of a payload; `None` where the key did not sign it.
+    fn layer(&self, place: Place, of: &PayloadUnit) -> Option<Layer> {
+        let signature = self.signature(place)?.as_bytes().to_vec();
+        let material = self.logged(place).cloned().unwrap_or_default();
+        Some(Layer { payload: of.payload.clone(), signature, material })
+    }
+
     /// Puts a signature, with what stands beside it. Of two signatures the bytewise smaller one stays, with all that is
     /// beside it; beside equal ones it is united. LOG-LIMIT, TOKEN-LIMIT.
     fn put(&mut self, place: Place, signature: VerifiedSignature, material: Material) -> Result<()> {
@@ -377,18 +384,9 @@ impl Response {
         let payloads =
             self.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(unit, of)| {
-            self.signers
-                .values()
-                .filter_map(move |signer| self.layer(Place::Payload(group, unit), of, signer))
+            self.signers.values().filter_map(move |signer| signer.layer(Place::Payload(group, unit), of))
         });
         layers.collect()
-    }
-
-    /// The layer of a payload by a key; `None` where the key did not sign it.
-    fn layer(&self, place: Place, of: &PayloadUnit, signer: &Signer) -> Option<Layer> {
-        let signature = signer.signature(place)?.as_bytes().to_vec();
-        let material = signer.logged(place).cloned().unwrap_or_default();
-        Some(Layer { payload: of.payload.clone(), signature, material })
     }
 
     /// The attestation of a statement by a key as it stands in an `.att`: the envelope, and the layer that names it.

@@ -369,6 +369,9 @@ impl Run<'_> {
             if look.stands {
                 return Ok(self.attached(look));
             }
+            // What stands there for it does not hold, by what is beside it.
+            self.put(true)?;
+            destinations.finish()?;
         }
         for round in 1..=limits::SETTLE_ROUNDS {
             let settles = destinations.settle()?;
