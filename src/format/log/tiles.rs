@@ -348,7 +348,11 @@ mod tests {
         for (part, whole) in
             [("tile/entries/000.p/3", "tile/entries/000.p/4"), ("tile/0/000.p/3", "tile/0/000.p/4")]
         {
-            let tile = if part.contains("entries") { Tile::with_entry(0, 3).unwrap() } else { Tile::of(Row::Hashes(0), 0, 3) };
+            let tile = if part.contains("entries") {
+                Tile::with_entry(0, 3).unwrap()
+            } else {
+                Tile::of(Row::Hashes(0), 0, 3)
+            };
             assert_eq!(tile.path(), part);
             assert_eq!(tile.beginning(&stored(whole)).unwrap(), stored(part));
             for short in [&[][..], &[1], &[0xff; 40], &stored(part)[..70]] {
