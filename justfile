@@ -27,6 +27,11 @@ peers:
 sealed: dist
     COLDSIGN_SEALED=dist cargo test --locked --test airgap
 
+# every fuzz target for so many seconds, from seeds that are made of fixtures/; installs nightly Rust and cargo-fuzz once
+[group('slow')]
+fuzz seconds="20":
+    fuzz/run {{seconds}}
+
 # ratios against raw signing and verifying, and against cosign at a registry, each made in one run
 [group('slow')]
 bench:

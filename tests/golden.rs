@@ -138,14 +138,18 @@ fn bundle_of_a_file_is_cosigns() {
 /// them.
 #[test]
 fn material_is_cosigns() {
-    let file = |name: &str| {
-        std::fs::read(format!("{}/fixtures/logged/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    };
+    let file =
+        |name: &str| std::fs::read(format!("{}/fixtures/logged/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     for (name, kind) in [("v1.bundle.json", "dsse 0.0.1"), ("v2.bundle.json", "hashedrekord 0.0.2")] {
         let written = file(name);
         let held = bundle::read(&written).unwrap();
-        let kinds: Vec<String> =
-            held.material.entries.iter().filter_map(|entry| entry.kind.as_ref()).map(ToString::to_string).collect();
+        let kinds: Vec<String> = held
+            .material
+            .entries
+            .iter()
+            .filter_map(|entry| entry.kind.as_ref())
+            .map(ToString::to_string)
+            .collect();
         assert_eq!((kinds, held.material.tokens.len()), (vec![kind.to_owned()], 1));
         let parsed: Value = serde_json::from_slice(&written).unwrap();
         let statement = parsed["dsseEnvelope"]["payload"].as_str().unwrap();

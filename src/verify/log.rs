@@ -185,4 +185,18 @@ pub fn check_checkpoint(checkpoint: &Checkpoint, entry: &Entry, log: &Log) -> Re
     }
 }
 
+/// The log that signed a checkpoint, of Rekor v2 or of Rekor v1; `None` where none that is trusted did.
+#[must_use]
+pub fn signer_of<'t>(checkpoint: &Checkpoint, is_v2: bool, trust: &'t Trust) -> Option<&'t Log> {
+    let signed = |log: &&Log| match (is_v2, log.host()) {
+        (true, Some(host)) => checkpoint.origin() == host && check_v2_note(checkpoint, log, host).is_ok(),
+        (true, None) => false,
+        (false, _) => {
+            let origin = check_v1_origin(checkpoint, log);
+            origin.and_then(|(name, id)| check_v1_note(checkpoint, log, &name, id)).is_ok()
+        }
+    };
+    trust.logs().iter().find(signed)
+}
+
 const UNKNOWN: &str = "of no log that was given";

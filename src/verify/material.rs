@@ -219,7 +219,6 @@ fn together(states: impl Iterator<Item = State>) -> State {
 
 /// Judges what stands beside a signature. The second value is an error where something is invalid, or what is demanded is
 /// not there: then the signature does not count.
-#[must_use]
 pub fn judge(material: &Material, of: &Of<'_>, demand: &Evidence) -> (Standing, Result<()>) {
     let mut refused = None;
     let mut refuse = |error: Error| {

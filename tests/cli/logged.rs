@@ -47,8 +47,11 @@ fn log(station: &Station, input: &str, name: &str, log: &Log, output: &str) {
                 let statement = response.request().blob(&unit.statement.digest).unwrap();
                 let body = dsse(&signed.envelope().unwrap(), statement, &text, spki);
                 entries.push(in_bundle(&log.enter("dsse", number, &body)));
-                let pae = [format!("DSSEv1 28 application/vnd.in-toto+json {} ", statement.len()).as_bytes(), statement]
-                    .concat();
+                let pae = [
+                    format!("DSSEv1 28 application/vnd.in-toto+json {} ", statement.len()).as_bytes(),
+                    statement,
+                ]
+                .concat();
                 entries.push(in_bundle(&Log::v2(1).enter("hashedrekord", 0, &leaf(&pae, &text, spki))));
             }
             Place::File(_) => unreachable!("no file is asked for"),
@@ -82,9 +85,12 @@ fn beside(station: &Station) -> (Vec<Value>, usize) {
     };
     let name = format!("{}.sig", INDEX.replace(':', "-"));
     let entries = index["manifests"].as_array().unwrap();
-    let sig = entries.iter().find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == name.as_str());
+    let sig = entries
+        .iter()
+        .find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == name.as_str());
     let layers = sig.map_or_else(Vec::new, |sig| read(sig)["layers"].as_array().unwrap().clone());
-    let referrers = entries.iter().map(read).filter(|manifest| manifest["subject"]["digest"] == INDEX).count();
+    let referrers =
+        entries.iter().map(read).filter(|manifest| manifest["subject"]["digest"] == INDEX).count();
     (layers, referrers)
 }
 
@@ -101,7 +107,10 @@ fn what_is_shown() {
     let entries = json["signers"][0]["logEntries"].as_array().unwrap();
     assert_eq!(entries.len(), 12);
     let first = &entries[0];
-    assert_eq!((&first["form"], &first["items"][0], &first["logIndex"]), (&".sig".into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&first["form"], &first["items"][0], &first["logIndex"]),
+        (&".sig".into(), &1.into(), &1.into())
+    );
     assert_eq!((&first["integratedTime"], &first["state"]), (&TIME.into(), &"unchecked".into()));
     assert_eq!(json["signers"][0]["timestamps"], Value::Array(Vec::new()));
     // A dark one says nothing of it.
@@ -158,7 +167,13 @@ fn a_dark_layer_stays_beside_the_logged_one() {
     station.importing(&["response.tar"]).args(BOTH).expect(0);
     let (dark, _) = beside(&station);
     let trusted = ["--trusted-root", "root.json"];
-    let verify = |code| station.coldsign().args(["verify", "--key", "release.pub", "oci:layout:v1"]).args(trusted).expect(code);
+    let verify = |code| {
+        station
+            .coldsign()
+            .args(["verify", "--key", "release.pub", "oci:layout:v1"])
+            .args(trusted)
+            .expect(code)
+    };
     verify(12).stderr_line("error[LOG-REQUIRED]: [..]");
     let dry = station.importing(&["logged.tar", "--dry-run"]).args(BOTH).args(trusted).expect(0);
     dry.stderr_line("would push registry.example/team/app:1.4[..]");
@@ -187,14 +202,18 @@ fn a_dark_layer_stays_beside_the_logged_one() {
     assert_eq!(download("oci:copied:v1"), download("oci:layout:v1"));
     assert_eq!(download("oci:layout:v1").lines().count(), 6);
     let tree = station.coldsign().args(["tree", "oci:layout:v1"]).expect(0);
-    assert_eq!(station.coldsign().args(["tree", "oci:copied:v1"]).expect(0).stdout_text().lines().count(), tree.stdout_text().lines().count());
+    assert_eq!(
+        station.coldsign().args(["tree", "oci:copied:v1"]).expect(0).stdout_text().lines().count(),
+        tree.stdout_text().lines().count()
+    );
 }
 
 #[test]
 fn what_does_not_hold_is_not_pushed() {
     let station = logged();
     // Demanded, and not there.
-    let refused = station.refused(station.importing(&["response.tar"]).args(BOTH).args(["--trusted-root", "root.json"]), 61);
+    let refused = station
+        .refused(station.importing(&["response.tar"]).args(BOTH).args(["--trusted-root", "root.json"]), 61);
     refused.stderr_line("error[LOG-REQUIRED]: [..]").stderr_line("  nothing was pushed");
     // Bound to the signature, and not the log's: a file is nobody's word.
     let mut forged = Response::read(&station.read("response.tar").into()).unwrap();
@@ -204,7 +223,11 @@ fn what_does_not_hold_is_not_pushed() {
         let Place::Payload(group, unit) = place else { continue };
         let digest = forged.request().groups()[group].payloads[unit].payload.digest.hex();
         let text = forged.of(place, &id).unwrap().of().text.to_owned();
-        let mut entry = Log::v1(1).enter("hashedrekord", 1, &hashed_rekord(&digest, &text, key(&station, "release").spki()));
+        let mut entry = Log::v1(1).enter(
+            "hashedrekord",
+            1,
+            &hashed_rekord(&digest, &text, key(&station, "release").spki()),
+        );
         entry.time += 1;
         let material = Material { entries: vec![in_bundle(&entry)], tokens: Vec::new() };
         assert!(forged.add_material(&id, place, material).unwrap());
@@ -213,13 +236,20 @@ fn what_does_not_hold_is_not_pushed() {
     let trusted = ["--trusted-root", "root.json", "--log", "if-present"];
     let sig = ["--key", "release.pub"];
     let refused = station.refused(station.importing(&["forged.tar"]).args(sig).args(trusted), 61);
-    refused.stderr_line("error[LOG-SET]: promise (SET) is not the log's: [..]").stderr_line("  nothing was pushed");
+    refused
+        .stderr_line("error[LOG-SET]: promise (SET) is not the log's: [..]")
+        .stderr_line("  nothing was pushed");
     // Without trust it is unchecked, and pushed. Beside that the dark signature goes as a layer of its own, once it is
     // known that the other one does not hold.
     station.importing(&["forged.tar"]).args(sig).expect(0);
     let (before, _) = beside(&station);
     station.importing(&["response.tar"]).args(sig).expect(0).stderr_line("unchanged  registry[..]");
-    station.importing(&["response.tar"]).args(sig).args(trusted).expect(0).stderr_line("pushed     registry[..]");
+    station
+        .importing(&["response.tar"])
+        .args(sig)
+        .args(trusted)
+        .expect(0)
+        .stderr_line("pushed     registry[..]");
     let (layers, _) = beside(&station);
     assert_eq!((before.len(), layers.len()), (1, 2));
     station.coldsign().args(["verify", "--key", "release.pub", "oci:layout:v1"]).args(trusted).expect(0);
@@ -229,16 +259,15 @@ fn what_does_not_hold_is_not_pushed() {
 fn extracted_for_cosign_and_attached_again() {
     let station = logged();
     station.coldsign().args(["extract", "logged.tar", "--output-dir", "out"]).expect(0);
-    let file = |kind: &str| {
-        format!("out/1-{}-{}.{kind}", &INDEX[7..19], key(&station, "release").id().hex())
-    };
+    let file = |kind: &str| format!("out/1-{}-{}.{kind}", &INDEX[7..19], key(&station, "release").id().hex());
     let kept: Value = serde_json::from_slice(&station.read(file("cosign.bundle"))).unwrap();
     assert_eq!(kept["base64Signature"].as_str().unwrap().as_bytes(), station.read(file("b64")));
     assert_eq!(kept["rekorBundle"]["Payload"]["logIndex"], 1);
     let payload = format!("out/1-{}.payload", &INDEX[7..19]);
     let (b64, cosigns) = (file("b64"), file("cosign.bundle"));
     let attach = |key: &str, signature: &str, response: &str| {
-        let command = ["attach", "signature", "oci:layout:v1", "--payload", &payload, "--signature", signature];
+        let command =
+            ["attach", "signature", "oci:layout:v1", "--payload", &payload, "--signature", signature];
         station.coldsign().args(command).args(["--key", key, "--rekor-response", response])
     };
     let attached = attach("release.pub", &b64, &cosigns).expect(0);
@@ -291,16 +320,34 @@ fn attached_is_what_cosign_wrote() {
     let der = STANDARD.decode(token["SignedRFC3161Timestamp"].as_str().unwrap()).unwrap();
     sandbox.write("token.der", &der).write("cut.der", &der[..der.len() - 1]);
     let attach = |more: &[&str], code| {
-        let command = ["attach", "signature", "oci:layout:v1", "--payload", "payload.json", "--signature", "signature.b64"];
+        let command = [
+            "attach",
+            "signature",
+            "oci:layout:v1",
+            "--payload",
+            "payload.json",
+            "--signature",
+            "signature.b64",
+        ];
         sandbox.coldsign().args(command).args(["--key", "key.pub"]).args(more).expect(code)
     };
     attach(&["--tsr", "cut.der"], 62).stderr_line("error[TOKEN-SYNTAX]: [..]: cut.der");
     let outcome = attach(&["--rekor-response", "entry.json", "--tsr", "token.der"], 0);
     outcome.stderr_line("timestamp: [..] bytes, of this signature; who made it is not checked here");
-    attach(&["--rekor-response", "entry.json", "--rfc3161-timestamp", "token.json"], 0).stderr_line("unchanged  [..]");
+    attach(&["--rekor-response", "entry.json", "--rfc3161-timestamp", "token.json"], 0)
+        .stderr_line("unchanged  [..]");
     let put = sandbox.read(format!("layout/blobs/sha256/{}", coldsign::digest::Digest::of(&written).hex()));
     assert!(put == written, "byte for byte");
-    let verify = ["verify", "--key", "key.pub", "--trusted-root", "trusted_root.json", "--tsa", "require", "oci:layout:v1"];
+    let verify = [
+        "verify",
+        "--key",
+        "key.pub",
+        "--trusted-root",
+        "trusted_root.json",
+        "--tsa",
+        "require",
+        "oci:layout:v1",
+    ];
     sandbox.coldsign().args(verify).expect(0);
     // The timestamp of another signature.
     let other = sandbox.coldsign().args(["attach", "signature", "oci:layout:v1", "--allow-unverified"]);

@@ -317,7 +317,7 @@ fn in_layers(cases: &mut Cases) {
         annotations(&of_layer(layer).annotation(), &token.replacen(&text, &bare, 1))
     });
     sig("token-null", |layer| annotations(&of_layer(layer).annotation(), "null"));
-    sig("certificate", |layer| {
+    sig("log-and-certificate", |layer| {
         let more = annotation("dev.sigstore.cosign/certificate", "");
         annotations(&of_layer(layer).annotation(), "") + &more
     });
@@ -590,7 +590,8 @@ impl Beside {
     }
 
     fn promise(&self, index: u64) -> String {
-        let only = Self { entries: Vec::new(), tokens: Vec::new(), entry: Some(index), token: None, ..self.clone() };
+        let only =
+            Self { entries: Vec::new(), tokens: Vec::new(), entry: Some(index), token: None, ..self.clone() };
         let file = String::from_utf8_lossy(&only.forge().write()).into_owned();
         let (_, text) = file.split_once("SignedEntryTimestamp").unwrap();
         text.split_once('}').unwrap().0.to_owned()
@@ -600,7 +601,13 @@ impl Beside {
 fn besides() -> impl Strategy<Value = Beside> {
     let places = |count: usize| subsequence((0..count).collect::<Vec<_>>(), 0..=count);
     let parts = (any::<bool>(), places(4), places(2), option::of(7..9_u64), option::of(0..2_usize));
-    parts.prop_map(|(mirrored, entries, tokens, entry, token)| Beside { mirrored, entries, tokens, entry, token })
+    parts.prop_map(|(mirrored, entries, tokens, entry, token)| Beside {
+        mirrored,
+        entries,
+        tokens,
+        entry,
+        token,
+    })
 }
 
 proptest! {

@@ -19,6 +19,7 @@ mod flows;
 mod format;
 mod from_cosign;
 mod keys;
+mod log_later;
 mod logged;
 mod logs;
 mod neighbours;

@@ -17,7 +17,7 @@ use coldsign::trust::{Time, Trust};
 use coldsign::verify::examine::{Examined, Judged, Signs};
 use coldsign::verify::material::{SeenEntry, SeenToken};
 use coldsign::verify::timestamp::Token;
-use coldsign::verify::{Demand, Evidence, Form, Purpose, Standing, Verdict, Verifier};
+use coldsign::verify::{Demand, Evidence, Form, Purpose, Standing, Verdict, Verifier, Want};
 use serde_json::{Value, json};
 
 use crate::cli::{BundleInspect, Format};
@@ -30,7 +30,11 @@ use crate::{image, trust};
 /// Shows a bundle of a file, or everything that stands beside an image.
 pub(crate) fn inspect(asked: &BundleInspect, console: &mut dyn Console) -> Result<Exit> {
     let keys = read_keys(&asked.keys)?;
-    let evidence = trust::evidence(&asked.trust, console)?;
+    let mut evidence = trust::evidence(&asked.trust, console)?;
+    // Looking demands nothing unless asked to.
+    if asked.trust.log.is_none() && asked.trust.insecure_ignore_tlog.is_none() {
+        evidence.log = Want::IfPresent;
+    }
     let path = Path::new(&asked.what);
     if path.is_file() {
         let bytes = coldsign::files::read(path, u64::try_from(limits::MANIFEST).unwrap_or(u64::MAX))?;
@@ -200,7 +204,7 @@ fn show_verdicts(
         });
         let state = match (failed, &by) {
             (None, Some(by)) => format!("verified, {by}"),
-            (Some(_), Some(by)) => format!("invalid, {by}"),
+            (Some(_), Some(by)) => format!("does not count, {by}"),
             (_, None) => "by no key given, or not to be read".to_owned(),
         };
         console.show(&format!("{}: {state}", verdict.form.name()))?;

@@ -385,17 +385,28 @@ fn say_command(
         (None, _) => (looked.at(), word(first), SO_FOR_THE_OTHERS),
     };
     console.say(&format!("stock cosign looks at {form}:"))?;
-    console.say("  coldsign trusted-root create -o tr0.json")?;
+    let root = asked.trust.files.trusted_root.as_ref().filter(|_| plan.demands_log());
+    if root.is_none() {
+        console.say("  coldsign trusted-root create -o tr0.json")?;
+    }
     let signed = keys.iter().find(|key| plan.response().signer(&key.key.id()).is_some());
     let key = signed.map(|key| word(&key.file.display().to_string())).unwrap_or_default();
     let signatures = to.signatures.map(|to| format!("COSIGN_REPOSITORY={}", word(&to.to_string())));
     let authority = asked.network.registry_ca.as_ref().filter(|_| to.place.is_none());
     let authority = authority.map(|file| format!("--registry-cacert {}", word(&file.display().to_string())));
-    let cosign = [
-        format!("cosign verify --key {key}"),
-        "--insecure-ignore-tlog=true".to_owned(),
-        TRUSTED_ROOT.to_owned(),
-    ];
+    let cosign = match root {
+        // What was pushed has entries that cosign finds with the same trusted root.
+        Some(root) => [
+            format!("cosign verify --key {key}"),
+            "--offline".to_owned(),
+            format!("--trusted-root {}", word(&root.display().to_string())),
+        ],
+        None => [
+            format!("cosign verify --key {key}"),
+            "--insecure-ignore-tlog=true".to_owned(),
+            TRUSTED_ROOT.to_owned(),
+        ],
+    };
     let pieces: Vec<String> = signatures.into_iter().chain(cosign).chain(authority).chain([image]).collect();
     broken_lines(&pieces).iter().try_for_each(|line| console.say(line))?;
     if images > 1 { console.say(more) } else { Ok(()) }

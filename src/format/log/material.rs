@@ -23,10 +23,10 @@ impl Material {
     #[must_use]
     pub fn united_in_bundle(self, other: Self) -> Self {
         let mut entries: Vec<Entry> = self.entries.into_iter().chain(other.entries).collect();
-        // An empty promise is written as none at all.
-        entries
-            .iter_mut()
-            .for_each(|entry| entry.promise.take_if(|promise| promise.is_empty()).map_or((), drop));
+        for entry in &mut entries {
+            // An empty promise is written as none at all.
+            entry.promise = entry.promise.take().filter(|promise| !promise.is_empty());
+        }
         let place = |entry: &Entry| (entry.log_id, entry.index);
         entries.sort_by_cached_key(|entry| (place(entry), entry.written()));
         entries.dedup_by_key(|entry| place(entry));
@@ -138,10 +138,7 @@ mod tests {
         wanted.sort_by_key(|entry| (entry.log_id, entry.index));
         assert_eq!(united, material(&wanted, &[b"x", b"y"]));
         assert!(united.contains(&material(&wanted[..1], &[b"y"])) && united.contains(&Material::default()));
-        assert!(
-            !united.contains(&two.united_in_bundle(material(&[b], &[])))
-                || united.entries.contains(&wanted[2])
-        );
+        assert!(!united.contains(&material(&[b], &[])));
     }
 
     #[test]
@@ -149,7 +146,6 @@ mod tests {
         let (a, b) = (entry(1, b"log", b"a", false), entry(2, b"log", b"a", false));
         let united = material(&[b.clone()], &[b"\xff"]).united_in_layer(material(&[a.clone()], &[b"\xfb"]));
         assert_eq!(united.entries, [a.clone()]);
-        // Of two timestamps the one that is smaller as it is written: `/` is before `+` in no order but base64's own.
         assert_eq!(united.tokens, [vec![0xfb]]);
         assert_eq!(material(&[a], &[b"\xfb"]).united_in_layer(material(&[b], &[b"\xff"])), united);
     }

@@ -92,20 +92,21 @@ impl Given {
                     Ok(()) => return Ok((id, *place)),
                     // Another signature's, which most are; what else is wrong is more telling.
                     Err(error) => {
-                        let other = |error: &Error| {
-                            matches!(
-                                error.check(),
-                                Check::LogSignature | Check::LogLeaf | Check::LogKind | Check::TokenImprint
-                            )
-                        };
-                        if furthest.as_ref().is_none_or(other) {
-                            furthest = Some(error);
+                        let others = matches!(
+                            error.check(),
+                            Check::LogSignature | Check::LogLeaf | Check::LogKind | Check::TokenImprint
+                        );
+                        if !others {
+                            furthest.get_or_insert(error);
                         }
                     }
                 }
             }
         }
-        Err(furthest.unwrap_or_else(|| Error::new(Check::ResponseAbsent, "")))
+        let check = if matches!(self, Self::Entry(_)) { Check::LogSignature } else { Check::TokenImprint };
+        Err(furthest.unwrap_or_else(|| {
+            Error::new(check, "").detail("no signature in the response is the one that it is of")
+        }))
     }
 
     fn into_material(self) -> Material {

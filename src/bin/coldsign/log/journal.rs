@@ -25,13 +25,21 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// Removes the journal of a run that was killed when its output stood already: that holds everything. What is no journal
+    /// is left.
+    pub(super) fn forget(output: &Path) {
+        let path = beside(output);
+        let ours = fs::read(&path).is_ok_and(|bytes| bytes.starts_with(BEGINNING));
+        if ours && output.exists() {
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Opens the journal beside `output`, for these services and this request; one that is there is read. Usage
     /// where it is another run's, FILE-WRITE.
     pub(super) fn open(output: &Path, about: &[String]) -> Result<Self> {
-        let mut name = output.as_os_str().to_owned();
-        name.push(".journal");
-        let path = PathBuf::from(name);
-        let head = json!({"coldsign": "log journal", "about": about}).to_string();
+        let path = beside(output);
+        let head = head(about);
         let found = match fs::read(&path) {
             Ok(bytes) => read(&bytes, &head, &path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
@@ -67,6 +75,17 @@ impl Journal {
         fs::remove_file(&self.path)
             .map_err(|error| Error::new(Check::FileWrite, self.path.display()).caused_by(error))
     }
+}
+
+fn beside(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".journal");
+    PathBuf::from(name)
+}
+
+/// The first line: what the run is about.
+fn head(about: &[String]) -> String {
+    format!("{}{}}}", String::from_utf8_lossy(BEGINNING), json!(about))
 }
 
 fn line(key: &Digest, signature: &Digest, material: &Material) -> String {
@@ -116,3 +135,5 @@ fn read(bytes: &[u8], head: &str, path: &Path) -> Result<BTreeMap<(Digest, Diges
     let whole = lines.filter_map(|line| line.strip_suffix(b"\n"));
     whole.map(|line| read(line).map_err(|error| refuse().caused_by(error))).collect()
 }
+
+const BEGINNING: &[u8] = b"{\"coldsign\":\"log journal\",\"about\":";

@@ -82,6 +82,22 @@ impl<'a> Rekor<'a> {
         self.version
     }
 
+    /// LOG-REQUIRED: the log is one that is trusted, by the checkpoint that it serves: one that is not is told nothing. Where
+    /// it serves none, that is found out of the first entry.
+    pub(crate) fn check_log_required(&self, trust: &Trust) -> Result<()> {
+        let checkpoint = match self.version {
+            Version::V1 => rekor_v1::checkpoint(&self.log)?,
+            Version::V2 => rekor_v2::checkpoint(&self.tiles)?,
+        };
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        if log::signer_of(&checkpoint, self.version == Version::V2, trust).is_some() {
+            return Ok(());
+        }
+        Err(Error::new(Check::LogRequired, self.log.place())
+            .detail(format!("its checkpoint is of {}, no log that was given", checkpoint.origin()))
+            .hint("--trusted-root names the logs that are trusted"))
+    }
+
     /// LOG-REFUSED: a log of its kind takes such a signature. Asks nobody: what is refused here is never published.
     pub(crate) fn check_log_refused(&self, of: &Of<'_>) -> Result<()> {
         match self.version {

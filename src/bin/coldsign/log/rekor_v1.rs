@@ -7,6 +7,7 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::attestation::render_envelope;
 use coldsign::format::json::{Names, Value, push_plain_string};
+use coldsign::format::log::note::Checkpoint;
 use coldsign::format::log::{Entry, body, merkle};
 use coldsign::keys::public::{Hash, KeyKind};
 use coldsign::limits;
@@ -129,6 +130,15 @@ pub(super) fn is_spoken(log: &Service<'_>) -> Result<bool> {
         404 | 405 | 501 => Ok(false),
         _ => Err(log.refused(&answer, Method::Get)),
     }
+}
+
+/// The checkpoint that the log serves; `None` where it serves none.
+pub(super) fn checkpoint(log: &Service<'_>) -> Result<Option<Checkpoint>> {
+    let answer = log.get("api/v1/log", limits::LOG_REPLY)?;
+    let value = Value::parse(&answer.body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+    let note = value.as_ref().and_then(|value| value.get("signedTreeHead")?.as_str());
+    let checkpoint = note.filter(|_| answer.status == 200).map(Checkpoint::parse).transpose();
+    checkpoint.map_err(|error| error.within(described(Method::Get, &answer.url)))
 }
 
 /// LOG-ANSWER: the entry that a log gives is the one that was asked for, byte for byte.

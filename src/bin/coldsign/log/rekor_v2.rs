@@ -151,6 +151,16 @@ fn rebuilt(tiles: &Service<'_>, leaf: &[u8], index: u64, trust: &Trust, wait: bo
     }))
 }
 
+/// The checkpoint that the log serves; `None` where it serves none here: its entries come with one all the same.
+pub(super) fn checkpoint(tiles: &Service<'_>) -> Result<Option<Checkpoint>> {
+    let answer = tiles.get(CHECKPOINT, limits::LOG_NOTE)?;
+    if answer.status != 200 {
+        return Ok(None);
+    }
+    let note = String::from_utf8_lossy(&answer.body);
+    Checkpoint::parse(&note).map(Some).map_err(|error| error.within(described(Method::Get, &answer.url)))
+}
+
 /// The log's checkpoint with the entry at `index` below it; `None` where there is none and nobody waits.
 fn over(tiles: &Service<'_>, index: u64, wait: bool) -> Result<Option<(String, Checkpoint)>> {
     let (mut pause, most) = tiles.patience();

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &LogSubmit, console: &mut dyn Console) -> Result<()> {
     let keys = read_keys(&args.keys)?;
     let mut response = files::read(&args.response)?;
     response.check_response_absent().map_err(|error| error.within(args.response.display()))?;
+    Journal::forget(&args.output);
     let output = create(&args.output, console)?;
     let station = Station::open(&args.network, None)?;
     let publisher = Publisher::open(&args.services, station.http(), &trust).map_err(nothing)?;
@@ -135,8 +136,8 @@ pub(crate) struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    /// Opens what was named; a log is asked which kind it is, and told nothing. Usage where nothing was named, where an entry
-    /// would have no time, or where nobody is trusted.
+    /// Opens what was named; a log is asked which kind it is and for its checkpoint, and told nothing. Usage where nothing was
+    /// named, or where an entry would have no time; TRUST-NONE where nobody is trusted, LOG-REQUIRED where this log is not.
     pub(crate) fn open(services: &Services, http: &'a Http, trust: &'a Trust) -> Result<Self> {
         let usage = |at: &str, why: &str| Error::new(Check::Usage, at).detail(why);
         if services.rekor_url.is_none() && services.tsa_url.is_none() {
@@ -154,6 +155,7 @@ impl<'a> Publisher<'a> {
         }
         let rekor = services.rekor_url.as_deref().map(|url| {
             let rekor = Rekor::ask(http, url, services.rekor_tiles_url.as_deref())?;
+            rekor.check_log_required(trust)?;
             Ok::<_, Error>((rekor, url.to_owned()))
         });
         let rekor = rekor.transpose()?;
