@@ -193,18 +193,6 @@ fn the_harness() {
         let of_no_log = verify(&bundle, &at("keys/img.pub"), &at("roots/tr-v1.json"), what);
         of_no_log.stderr_line("error[LOG-REQUIRED]: [..]");
     }
-    // The same for an envelope: of an image, which is a file by its digest.
-    let cases: serde_json::Value =
-        serde_json::from_slice(&fs::read(fixture("log/cases.json")).unwrap()).unwrap();
-    let (image, cases) = (cases["image_digest"].as_str().unwrap(), cases["cases"].as_array().unwrap());
-    let case = cases.iter().find(|case| case["name"] == "b1-base").unwrap();
-    let envelope = case["referrers"][0]["bundle_raw"].as_str().unwrap();
-    sandbox.write("envelope.json", envelope);
-    let good = verify("envelope.json", &at("keys/img.pub"), &at("roots/tr-v1.json"), image);
-    assert_eq!(good.code(), Some(0), "{good}");
-    let by_stranger = verify("envelope.json", &at("keys/img2.pub"), &at("roots/tr-v1.json"), image);
-    assert_eq!(by_stranger.code(), Some(12), "{by_stranger}");
-
     let keyless = ["--certificate-identity", "me", "--certificate-oidc-issuer", "you", "file"];
     let words = ["verify-bundle", "--bundle", &bundle];
     harness(&sandbox).args(words).args(keyless).expect(3).stderr_line("not supported: [..]");

@@ -138,11 +138,7 @@ fn thresholds() {
     }
     halves.importing(&["sig.tar", "bundle.tar"]).args(keys).args(["2", "--attach", "both"]).expect(0);
     let verify = ["verify", "--key", "release.pub", "--key", "second.pub", "--threshold", "2", "oci:layout"];
-    halves
-        .coldsign()
-        .args(verify)
-        .expect(0)
-        .stderr_line("form: .sig, 1 of 1 valid; bundle, 1 of 1 valid; [..]");
+    halves.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 1 valid; bundle, 1 of 1 valid");
 }
 
 #[test]

@@ -270,7 +270,7 @@ fn manifests_and_layers() {
     let mut logged: Value = serde_json::from_slice(&bundled(&release(), &one.statement("custom"))).unwrap();
     logged["verificationMaterial"]["tlogEntries"] = json!([{}]);
     one.referrer(logged.to_string().as_bytes());
-    one.refused(&[], "BUNDLE-LOG");
+    one.refused(&[], "LOG-SYNTAX");
 }
 
 #[test]

@@ -130,7 +130,9 @@ fn entries_are_found_by_their_leaf() {
 
 #[test]
 fn entries_in_hand_are_looked_for_as_they_are() {
-    let server = Server::start(|_: &Seen| recorded().reply("b-dsse-same-sig-other-envelope-text"));
+    // What a log answers to a POST with 201 it answers to a GET with 200.
+    let reply = || recorded().reply("b-dsse-same-sig-other-envelope-text").with_status("200 OK");
+    let server = Server::start(move |_: &Seen| reply());
     let http = client(settings());
     let rekor = Rekor::new(&http, Version::V1, &server.url(""), None).unwrap();
     // Of another text of the same envelope: an entry of this signature, that submitting would not make.
