@@ -169,7 +169,8 @@ mod tests {
         assert_eq!(material(&[], &[b""]).check_limits().unwrap_err().check(), Check::TokenSyntax);
         let tokens: Vec<&[u8]> = vec![b"x"; 33];
         assert_eq!(material(&[], &tokens).check_limits().unwrap_err().check(), Check::TokenLimit);
-        let mut long = entry(1, b"log", b"a", false);
+        let mut long = entry(1, b"log", b"a", true);
+        long.kind = None;
         long.body = vec![b' '; 49_000];
         assert_eq!(material(&[long], &[]).check_limits().unwrap_err().check(), Check::LogLimit);
     }
