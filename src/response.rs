@@ -467,10 +467,10 @@ impl Response {
             Place::Statement(_) | Place::File(_) => check_log_proofs(material)?,
         };
         let there = self.logged(place, key_id).cloned().unwrap_or_default();
-        let signer = self.signers.get_mut(key_id).ok_or_else(absent)?;
-        let signature = signer.signature(place).cloned().ok_or_else(absent)?;
-        signer.put(place, signature, material)?;
-        Ok(signer.logged(place).is_some_and(|now| *now != there))
+        let by = self.signers.get_mut(key_id).ok_or_else(absent)?;
+        let signature = by.signature(place).cloned().ok_or_else(absent)?;
+        by.put(place, signature, material)?;
+        Ok(by.logged(place).is_some_and(|now| *now != there))
     }
 
     /// Every signature, as [`crate::verify::Verifier`] knows them.
