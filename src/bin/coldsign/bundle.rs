@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use coldsign::check::Check;
+use coldsign::digest::hex;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::log::{Entry, Material};
@@ -321,13 +322,7 @@ fn claimed_token(token: &[u8]) -> Value {
 }
 
 fn named_hash(hash: Hash, bytes: &[u8]) -> String {
-    let name = match hash {
-        Hash::Sha256 => "sha256",
-        Hash::Sha384 => "sha384",
-        Hash::Sha512 => "sha512",
-    };
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}:{hex}")
+    format!("{}:{}", hash.name(), hex(bytes))
 }
 
 /// Subjects that are shown of one statement.
