@@ -1,21 +1,29 @@
-//! Signed in the dark, logged later: what coldsign tells real logs and a real authority, and brings back, both cosigns and
-//! @sigstore/verify accept, with nothing but what a private deployment hands out.
+//! Signed in the dark, logged later: what coldsign tells real logs and a real authority, and brings back, both cosigns,
+//! skopeo, @sigstore/verify and sigstore-rust accept, with nothing but what a private deployment hands out.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::documented::{PAGE, blocks, pull};
 use crate::logs::{Log, Logs};
-use crate::registries::push;
+use crate::registries::{SINGLE, push};
 use crate::support::{Outcome, Run, Sandbox};
-use crate::tools::{COSIGNS, Kind, Registry, all_there, tool};
+use crate::tools::{COSIGNS, Kind, Registry, all_there, clients, tool};
 use crate::wire::get;
 use crate::written::UNLOCK;
 
 /// What judges.
-const JUDGES: [&str; 4] = ["cosign2", "cosign3", "olareg", "sigstore-verify"];
+const JUDGES: [&str; 6] =
+    ["cosign2", "cosign3", "skopeo", "olareg", "sigstore-verify", "sigstore-verify-rust"];
 
 /// A station with an image in a registry of its own, a key, and a response in both forms, with a file, that no log knows.
 struct Dark {
     sandbox: Sandbox,
     // Serves until the value is dropped.
-    _registry: Registry,
+    registry: Registry,
+    /// The image without its tag.
+    name: String,
     image: String,
 }
 
@@ -39,7 +47,7 @@ impl Dark {
         let digest = exported.stdout_text().trim_end().to_owned();
         let sign = ["sign", "request.tar", "--key", "release", "--approve", &digest, "-o", "response.tar"];
         sandbox.signer().args(sign).args(UNLOCK).expect(0);
-        Self { sandbox, _registry: registry, image }
+        Self { sandbox, registry, name, image }
     }
 
     fn submit<'a>(&'a self, logs: &Logs, log: Log, response: &str, output: &str) -> Run<'a> {
@@ -65,6 +73,45 @@ impl Dark {
         }
     }
 
+    /// Skopeo pulls by the page's policy that demands a log entry, with this log's key in it.
+    fn skopeo(&self, log: Log, code: i32) {
+        let file = |name: &str| self.sandbox.path(name).to_string_lossy().into_owned();
+        let key = format!("logs/{}.pub", log.name());
+        let mut requirement = requirement();
+        requirement["keyPath"] = json!(file("release.pub"));
+        requirement["rekorPublicKeyPath"] = json!(file(&key));
+        self.pull(&requirement, code);
+        // The same key in the policy itself.
+        let members = requirement.as_object_mut().expect("an object");
+        members.remove("rekorPublicKeyPath");
+        members.insert("rekorPublicKeyData".to_owned(), json!(STANDARD.encode(self.sandbox.read(&key))));
+        self.pull(&requirement, code);
+    }
+
+    /// Skopeo pulls by this requirement alone.
+    fn pull(&self, requirement: &Value, code: i32) {
+        let policy = json!({
+            "default": [{"type": "reject"}],
+            "transports": {"docker": {&self.name: [requirement]}},
+        });
+        let registries =
+            format!("docker: {{\"{}\": {{use-sigstore-attachments: true}}}}\n", self.registry.address());
+        self.sandbox.write("policy.json", policy.to_string()).write("registries.d/registry.yaml", registries);
+        pull(&self.sandbox, &self.name, code);
+    }
+
+    /// The bundles of the image: that of no log in `dark.json`, the other one in `logged.json`.
+    fn download_bundles(&self) {
+        let found = self.sandbox.coldsign().args(["download", "signature", &self.image]).expect(0);
+        let lines: Vec<&str> = found.stdout_text().lines().collect();
+        assert_eq!(lines.len(), 2, "{found}");
+        for line in lines {
+            let bundle: Value = serde_json::from_str(line).expect("JSON");
+            let logged = bundle.pointer("/verificationMaterial/tlogEntries/0").is_some();
+            self.sandbox.write(if logged { "logged.json" } else { "dark.json" }, line);
+        }
+    }
+
     /// The bundle of the file, taken out of a response.
     fn extract_file(&self, response: &str, folder: &str) -> String {
         self.sandbox.coldsign().args(["extract", response, "--output-dir", folder]).expect(0);
@@ -79,6 +126,12 @@ impl Dark {
         let name = found.into_iter().find(holds).expect("the file's bundle");
         format!("{folder}/{name}")
     }
+}
+
+/// What `docs/verifiers.md` says a policy must hold, so that skopeo demands an entry.
+fn requirement() -> Value {
+    let found = blocks(PAGE, "json").into_iter().find(|block| block.contains("rekorPublicKeyPath"));
+    serde_json::from_str(&found.expect("the page shows it")).expect("JSON")
 }
 
 /// A `.sig` that was signed in the dark gets its entry later: cosign 2 and 3 by the variable and by the trusted root; the dark
@@ -105,6 +158,40 @@ fn sigs_in_rekor_v1() {
     assert_eq!(found.stdout_text().lines().count(), 2, "{found}");
     dark.import("response.tar", "sig", &[]).stderr_line("unchanged [..]");
     dark.import("logged.tar", "sig", &[]).stderr_line("unchanged [..]");
+    dark.cosigns(&[], 0);
+    let verify = ["verify", "--key", "release.pub", "--rekor-key", "logs/v1.pub", &dark.image];
+    dark.sandbox.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 2 valid");
+}
+
+/// Skopeo with the log's key refuses a `.sig` of no log, and takes one that was logged later, whichever of the two forms came
+/// first.
+#[test]
+fn skopeo_demands_the_entry() {
+    if !all_there(&JUDGES) {
+        return;
+    }
+    let Some(logs) = Logs::shared() else { return };
+    let root = ["--trusted-root", "logs/trusted_root.json"];
+    let dark = Dark::new(logs, "later/skopeo");
+    dark.import("response.tar", "sig", &[]);
+    dark.skopeo(Log::V1, 1);
+    let mut without = requirement();
+    without["keyPath"] = json!(dark.sandbox.path("release.pub").to_string_lossy());
+    without.as_object_mut().expect("an object").remove("rekorPublicKeyPath");
+    dark.pull(&without, 0);
+    dark.submit(logs, Log::V1, "response.tar", "logged.tar").expect(0);
+    dark.import("logged.tar", "sig", &root);
+    dark.skopeo(Log::V1, 0);
+    // Another log's key: its promise is nobody's.
+    dark.skopeo(Log::V2P256, 1);
+
+    let logged = Dark::new(logs, "later/skopeo-logged-first");
+    logged.submit(logs, Log::V1, "response.tar", "logged.tar").expect(0);
+    logged.import("logged.tar", "sig", &root);
+    logged.skopeo(Log::V1, 0);
+    logged.import("response.tar", "sig", &[]).stderr_line("pushed [..] 1 .sig");
+    logged.skopeo(Log::V1, 0);
+    dark.import("logged.tar", "sig", &[]).stderr_line("unchanged [..]");
     let verify = ["verify", "--key", "release.pub", "--rekor-key", "logs/v1.pub", &dark.image];
     dark.sandbox.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 2 valid");
 }
@@ -128,6 +215,16 @@ fn bundles_in_every_log() {
         let verify = dark.sandbox.coldsign().args(["verify", "--key", "release.pub"]).args(root);
         let said = verify.arg(&dark.image).expect(0);
         said.stderr_line("form: bundle, 1 of 2 valid");
+        // By clients that know no registries: the image's manifest is what the statement is about.
+        dark.download_bundles();
+        let timestamps = if log == Log::V1 { "0" } else { "1" };
+        let manifest = format!("single/blobs/sha256/{SINGLE}");
+        for (bundle, artifact, code) in
+            [("logged.json", &*manifest, 0), ("dark.json", &manifest, 1), ("logged.json", "file", 1)]
+        {
+            let of_image = ["--key", "release.pub", root[0], root[1], "--bundle", bundle, artifact];
+            clients(&dark.sandbox, timestamps, &of_image, code);
+        }
         // The file's signature is in the same log.
         let bundle = dark.extract_file("logged.tar", "out");
         let of_file = ["--key", "release.pub", root[0], root[1], "--bundle", &bundle, "file"];
@@ -135,8 +232,7 @@ fn bundles_in_every_log() {
             let verify = tool(&dark.sandbox, cosign).arg("verify-blob").args(of_file);
             if *cosign == "cosign2" { verify.arg("--new-bundle-format") } else { verify }.expect(0);
         }
-        let timestamps = if log == Log::V1 { "0" } else { "1" };
-        tool(&dark.sandbox, "sigstore-verify").args(["--timestamps", timestamps]).args(of_file).expect(0);
+        clients(&dark.sandbox, timestamps, &of_file, 0);
         dark.sandbox.coldsign().arg("verify-blob").args(of_file).expect(0);
     }
 }
