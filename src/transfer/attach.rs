@@ -5,9 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-
 use super::flow::Flow;
 use super::gather::{self, Patience};
 use super::layout_dir::LayoutDir;
@@ -33,6 +30,7 @@ use crate::verify::timestamp::Token;
 use crate::verify::{
     Claims, Demand, Evidence, Form, Found, Purpose, Valid, Verifier, check_payload_digest, conclude,
 };
+use bytes::Bytes;
 
 /// Something that stands beside an image once it was put.
 pub trait Attachment {
@@ -180,19 +178,16 @@ impl Signature {
 /// annotation of its entry, or that annotation alone. SIG-LOG, LOG-LIMIT.
 pub fn read_rekor_response(file: &[u8]) -> Result<Entry> {
     let refuse = |why: &str| Error::new(Check::SigLog, "").detail(why);
-    let text = std::str::from_utf8(file).map_err(|error| refuse("not UTF-8").caused_by(error))?;
     let value = Value::parse(file, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| refuse("not strict JSON").caused_by(error))?;
-    if value.get("verification").is_some() || value.as_object().is_some_and(|members| is_reply(members)) {
+    if value.as_object().is_some_and(is_reply) {
         let error = refuse("a log's reply as it came, not as cosign keeps it");
         return Err(error.hint("coldsign log add puts a reply into a response"));
     }
-    let members: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(text).map_err(|error| refuse("not an object").caused_by(error))?;
-    match members.get("rekorBundle") {
-        Some(entry) => Entry::read_annotation(entry.get()),
-        None if members.contains_key("base64Signature") => Err(refuse("no rekorBundle in it")),
-        None => Entry::read_annotation(text),
+    match value.get("rekorBundle") {
+        Some(entry) => Entry::read_promised(entry),
+        None if value.get("base64Signature").is_some() => Err(refuse("no rekorBundle in it")),
+        None => Entry::read_promised(&value),
     }
 }
 

@@ -144,10 +144,11 @@ mod tests {
     #[test]
     fn a_layer_holds_one_of_each() {
         let (a, b) = (entry(1, b"log", b"a", false), entry(2, b"log", b"a", false));
-        let united = material(&[b.clone()], &[b"\xff"]).united_in_layer(material(&[a.clone()], &[b"\xfb"]));
-        assert_eq!(united.entries, [a.clone()]);
+        let first = |entry: &Entry, token: &[u8]| material(std::slice::from_ref(entry), &[token]);
+        let united = first(&b, b"\xff").united_in_layer(first(&a, b"\xfb"));
+        assert_eq!(united.entries, std::slice::from_ref(&a));
         assert_eq!(united.tokens, [vec![0xfb]]);
-        assert_eq!(material(&[a], &[b"\xfb"]).united_in_layer(material(&[b], &[b"\xff"])), united);
+        assert_eq!(first(&a, b"\xfb").united_in_layer(first(&b, b"\xff")), united);
     }
 
     #[test]
