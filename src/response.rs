@@ -456,9 +456,9 @@ impl Response {
     /// without a promise beside a payload; LOG-LIMIT, TOKEN-LIMIT; SIGNATURE-INVALID where the key did not sign there.
     pub fn add_material(&mut self, key_id: &Digest, place: Place, material: Material) -> Result<bool> {
         let absent = || Error::new(Check::SignatureInvalid, key_id).detail("this key did not sign it");
-        let signed = self.of(place, key_id).ok_or_else(absent)?;
+        let known = self.of(place, key_id).ok_or_else(absent)?;
         material.check_limits()?;
-        signed.check_bound(&material)?;
+        known.check_bound(&material)?;
         let material = match place {
             Place::Payload(..) => {
                 let entries = material.entries.iter().map(check_log_set).collect::<Result<_>>()?;

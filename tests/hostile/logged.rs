@@ -29,6 +29,9 @@ pub(crate) const TOKEN: &[u8] = b"\x30\x03\x02\x01\x00";
 /// One that stands before it, as bytes and as base64.
 pub(crate) const EARLIER: &[u8] = b"\x30\x03\x01\x01\x00";
 
+/// A change of a text.
+type Bend = fn(String) -> String;
+
 /// The entry of a layer of the first key, over its payload.
 fn of_layer(layer: &Layer) -> Entry {
     Log::v1(1).enter("hashedrekord", 7, &hashed_rekord(&layer.digest[7..], &layer.signature, &one().spki))
@@ -268,12 +271,12 @@ fn in_layers(cases: &mut Cases) {
         annotations(&entry.annotation(), &token_annotation(TOKEN))
     });
     layer("token-limit.sig", |layer| {
-        annotations(&of_layer(layer).annotation(), &token_annotation(&[0x30; 64 * 1024 + 1]))
+        annotations(&of_layer(layer).annotation(), &token_annotation(&vec![0x30; 64 * 1024 + 1]))
     });
     layer("token-syntax.sig-empty", |layer| {
         annotations(&of_layer(layer).annotation(), &token_annotation(b""))
     });
-    let entry: [(&str, fn(String) -> String); 11] = [
+    let entry: [(&str, Bend); 11] = [
         ("unknown-member", |text| text.replacen('{', "{\"x\":1,", 1)),
         ("payload-member", |text| text.replacen("{\"body\"", "{\"x\":1,\"body\"", 1)),
         ("twice", |text| text.replacen("\"logIndex\":7", "\"logIndex\":7,\"logIndex\":7", 1)),
@@ -472,7 +475,7 @@ fn in_bundles(cases: &mut Cases) {
         )
     });
     bundle("more-material", |signed| beside(&texts(&signed.all()), &[TOKEN]) + ",\"x\":{}");
-    let entry: [(&str, fn(String) -> String); 14] = [
+    let entry: [(&str, Bend); 14] = [
         ("unknown-member", |text| text.replacen('{', "{\"x\":1,", 1)),
         ("member-order", |text| {
             let text = text.replacen("\"logIndex\":\"7\",", "", 1);
