@@ -31,14 +31,14 @@ use crate::verify::{Form, Known, Message, VerifiedSignature};
 
 /// A request and the signatures over it, none or more. Every signature verifies by a key that the file names; which
 /// keys a person trusts is another question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Response {
     request: Arc<Request>,
     signers: BTreeMap<Digest, Signer>,
 }
 
 /// One key's signatures over a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signer {
     key: PublicKey,
     signatures: BTreeMap<Place, VerifiedSignature>,
@@ -471,6 +471,17 @@ impl Response {
         let signature = by.signature(place).cloned().ok_or_else(absent)?;
         by.put(place, signature, material)?;
         Ok(by.logged(place).is_some_and(|now| *now != there))
+    }
+
+    /// Makes room in the one place that a `.sig` layer has for an entry, and for a timestamp: what stands there and is not kept
+    /// goes. A bundle has room for others.
+    pub fn make_room(&mut self, key_id: &Digest, place: Place, kept: &Material) {
+        let Place::Payload(..) = place else { return };
+        let there = self.signers.get_mut(key_id).and_then(|signer| signer.material.get_mut(&place));
+        if let Some(there) = there {
+            there.entries.retain(|entry| kept.entries.contains(entry));
+            there.tokens.retain(|token| kept.tokens.contains(token));
+        }
     }
 
     /// Every signature, as [`crate::verify::Verifier`] knows them.

@@ -131,14 +131,14 @@ fn read_authority(authority: &Value) -> Result<Authority> {
 fn window(value: &Value) -> Result<Option<Window>> {
     let Some(range) = present(value.get("validFor")) else { return Ok(None) };
     range.only(&["start", "end"]).map_err(refuse)?;
-    let time = |name: &str| match present(range.get(name)) {
+    let time = |name: &str, parse: fn(&str) -> Option<Time>| match present(range.get(name)) {
         None => Ok(None),
         Some(value) => {
-            let time = value.as_str().and_then(Time::parse);
+            let time = value.as_str().and_then(parse);
             time.map(Some).ok_or_else(|| refuse("validFor is no RFC 3339 time in UTC"))
         }
     };
-    let (start, end) = (time("start")?, time("end")?);
+    let (start, end) = (time("start", Time::parse_start)?, time("end", Time::parse)?);
     if start.is_some_and(|start| end.is_some_and(|end| end < start)) {
         return Err(refuse("validFor ends before it starts"));
     }

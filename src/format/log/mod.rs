@@ -287,6 +287,10 @@ fn check_log_syntax(entry: &Value) -> Result<Entry> {
     if body.is_empty() {
         return Err(refuse("no canonicalizedBody"));
     }
+    // Also of entries that nobody will check: they are held.
+    if body.len() > limits::LOG_BODY {
+        return Err(Error::new(Check::LogLimit, format!("body of {} bytes", body.len())));
+    }
     Ok(Entry {
         index: integer(entry, "logIndex")?,
         log_id: hash(id.get("keyId")).ok_or_else(|| refuse("logId is no hash"))?,
@@ -314,6 +318,11 @@ fn read_proof(proof: &Value) -> Result<Proof> {
     let checkpoint =
         object(proof, "checkpoint", &["envelope"])?.and_then(|note| present(note.get("envelope")));
     let checkpoint = checkpoint.map(|note| note.as_str().ok_or_else(|| refuse("envelope is no string")));
+    if let Some(Ok(note)) =
+        checkpoint.as_ref().filter(|note| note.as_ref().is_ok_and(|note| note.len() > limits::LOG_NOTE))
+    {
+        return Err(Error::new(Check::LogLimit, format!("checkpoint of {} bytes", note.len())));
+    }
     Ok(Proof {
         index: integer(proof, "logIndex")?,
         root: hash(proof.get("rootHash")).ok_or_else(|| refuse("rootHash is no hash"))?,
