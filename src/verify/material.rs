@@ -301,7 +301,8 @@ fn judge_tokens(
                         .get(stamp.authority())
                         .map(|found| found.name().to_owned());
                     seen.state = State::Verified;
-                    stamps.push(stamp.time());
+                    seen.time = Some(stamp.latest());
+                    stamps.push(stamp.latest());
                 }
                 Ok(None) => seen.reason = Some("of no authority that was given".to_owned()),
                 Err(error) if error.check() == Check::TokenImprint && is_of_signature(der, of, demand) => {

@@ -177,7 +177,7 @@ fn a_dark_layer_stays_beside_the_logged_one() {
     station.importing(&["logged.tar"]).args(BOTH).args(trusted).expect(0);
     let (layers, referrers) = beside(&station);
     assert_eq!((layers.len(), referrers, &layers[0]), (2, 2, &dark[0]));
-    verify(&[]).stderr_line("form: .sig, 2 of 2 valid; bundle, 2 of 2 valid");
+    verify(&[]).stderr_line("form: .sig, 1 of 2 valid; bundle, 1 of 2 valid");
     // An entry of another log is another layer; both bundles stay, and a third has all of it.
     log(&station, "response.tar", "release", &Log::v1(2), "other.tar");
     station.importing(&["other.tar"]).args(BOTH).expect(0);
@@ -350,4 +350,36 @@ fn attached_is_what_cosign_wrote() {
     // The timestamp of another signature.
     let other = sandbox.coldsign().args(["attach", "signature", "oci:layout:v1", "--allow-unverified"]);
     other.args(["--signature", "signature.b64", "--payload", "payload.json", "--tsr", "token.der"]).expect(2);
+}
+
+/// Whoever can edit a response, or push to a registry, puts an entry of a log of his own beside a signature: one that holds
+/// here takes its place, whichever is bytewise smaller.
+#[test]
+fn what_holds_takes_the_place_of_what_does_not() {
+    let station = logged();
+    let dark = Response::read(&station.read("response.tar").into()).unwrap();
+    let release = key(&station, "release");
+    let place = *dark.signer(&release.id()).unwrap().signatures().keys().next().unwrap();
+    let Place::Payload(group, unit) = place else { panic!("payloads come first") };
+    let digest = dark.request().groups()[group].payloads[unit].payload.digest.hex();
+    let text = dark.of(place, &release.id()).unwrap().of().text.to_owned();
+    let body = hashed_rekord(&digest, &text, release.spki());
+    let ours = Log::v1(1).enter("hashedrekord", 7, &body);
+    station.write("entry.json", ours.annotation());
+    for stranger in 2..6 {
+        let (input, output) = (format!("stranger-{stranger}.tar"), format!("added-{stranger}.tar"));
+        log(&station, "response.tar", "release", &Log::v1(stranger), &input);
+        let add =
+            ["log", "add", &input, "--entry", "entry.json", "--trusted-root", "root.json", "-o", &output];
+        station.coldsign().args(add).expect(0).stderr_line("1 file: 1 attached, 0 there already");
+        let added = Response::read(&station.read(&output).into()).unwrap();
+        let there = added.logged(place, &release.id()).unwrap();
+        assert_eq!(there.entries.len(), 1);
+        assert_eq!(there.entries[0].log_id.as_bytes().to_vec(), Log::v1(1).id(), "{stranger}");
+        // And never the other way round: one that holds stays.
+        let again =
+            ["log", "add", &output, "--entry", "entry.json", "--trusted-root", "root.json", "-o", "x.tar"];
+        station.coldsign().args(again).expect(0).stderr_line("1 file: 0 attached, 1 there already");
+        fs::remove_file(station.path("x.tar")).unwrap();
+    }
 }

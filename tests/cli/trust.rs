@@ -49,7 +49,7 @@ fn the_verdict_names_its_source() {
         verify(&sandbox, &["--rekor-key", "rekor2.pub"]).env("SIGSTORE_REKOR_PUBLIC_KEY", "rekor.pub");
     refused(other, 61, "LOG-REQUIRED").stderr_line("  log entry 1000005: of no log that was given");
     let none = verify(&sandbox, &["--insecure-ignore-tlog"]).env("SIGSTORE_REKOR_PUBLIC_KEY", "absent");
-    none.expect(0).stderr_line("  log entry 1000005: unchecked, not looked at, as asked");
+    none.expect(0).stderr_line("  log entry 1000005: unchecked").stderr_line("    not looked at, as asked");
     refused(verify(&sandbox, &[]).env("SIGSTORE_REKOR_PUBLIC_KEY", "absent"), 1, "FILE-READ");
 }
 
@@ -101,6 +101,38 @@ fn files_that_are_no_trust() {
     refused(changed(&key("validFor", json!({"end": "2026-01-01T00:00:00Z"}))), 21, "TRUST-MEMBER");
     let backwards = json!({"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"});
     refused(changed(&key("validFor", backwards)), 21, "TRUST-MEMBER");
+    // A start is never earlier than it says; an end in the middle of a second is not after that second.
+    let at = |start: &str, end: &str| changed(&key("validFor", json!({"start": start, "end": end})));
+    at("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z").expect(0);
+    at("2026-01-02T03:04:04.5Z", "2026-01-02T03:04:05.9Z").expect(0);
+    refused(at("2026-01-02T03:04:05.5Z", "2026-01-03T00:00:00Z"), 61, "LOG-TIME");
+    refused(at("2026-01-01T00:00:00Z", "2026-01-02T03:04:04.9Z"), 61, "LOG-TIME");
+    // One key with two windows, in either order.
+    for order in [[0, 1], [1, 0]] {
+        let twice = |root: &mut Value| {
+            let mut ended = root["tlogs"][0].clone();
+            ended["publicKey"]["validFor"] =
+                json!({"start": "2020-01-01T00:00:00Z", "end": "2021-01-01T00:00:00Z"});
+            let both = [root["tlogs"][0].clone(), ended];
+            root["tlogs"] = order.map(|place: usize| both[place].clone()).to_vec().into();
+        };
+        changed(&twice).expect(0);
+    }
+    // An address in another spelling than one pins nothing that every reader finds.
+    let address = |url: &'static str| move |root: &mut Value| root["tlogs"][0]["baseUrl"] = json!(url);
+    changed(&address("https://rekor.fixture.invalid:8443/log")).expect(0);
+    changed(&address("rekor.fixture.invalid")).expect(0);
+    refused(changed(&address("https://other.invalid")), 61, "LOG-ORIGIN");
+    refused(changed(&address("other.invalid")), 61, "LOG-ORIGIN");
+    for url in [
+        "https://REKOR.fixture.invalid",
+        "https://u@rekor.fixture.invalid",
+        "https://[::1]",
+        "file:///x",
+        "https://",
+    ] {
+        refused(changed(&address(url)), 21, "TRUST-MEMBER");
+    }
     refused(changed(&key("rawBytes", json!("AAAA"))), 43, "TRUST-KEY");
     refused(changed(&key("keyDetails", json!("PKIX_ED25519"))), 43, "TRUST-KEY");
     refused(changed(&|root| root["tlogs"][0]["logId"] = Value::Null), 21, "TRUST-MEMBER");
@@ -198,6 +230,9 @@ fn bundles_of_cosign_before_3() {
         sandbox.write("base.json", value.to_string());
         verify(&sandbox, &["--rekor-key", "rekor.pub"])
     };
+    put(&local);
+    let shown = sandbox.coldsign().args(["bundle", "inspect", "base.json", "--key", "key.pub"]).expect(0);
+    shown.stdout_line("  signature: unchecked, it names no file; coldsign verify-blob has it");
     let verified = put(&local).expect(0);
     verified.stderr_line("signature: verified; log: verified; proof: absent; timestamp: absent");
     let mut later = local.clone();
@@ -277,5 +312,7 @@ fn bundles_are_shown() {
     let stranger = inspect(&["--key", "other.pub"]).expect(12);
     stranger.stdout_line("  signature: invalid");
     inspect(&[&root[..], &["--tsa", "require"]].concat()).expect(62);
+    inspect(&[&root[..], &["--log-threshold", "2"]].concat()).expect(61);
+    refused(inspect(&["--log", "require", "--trusted-root", "trusted_root.json"]), 2, "USAGE");
     sandbox.coldsign().args(["bundle", "inspect", "a.txt"]).expect(60);
 }

@@ -64,7 +64,9 @@ impl Token {
             authorities.iter().enumerate().filter(|(_, authority)| authority.is_signer(&self.signer.sid));
         for (index, authority) in named {
             match self.check_by(message, authority) {
-                Ok(()) => return Ok(Some(Stamp { authority: index, time: self.latest() })),
+                Ok(()) => {
+                    return Ok(Some(Stamp { authority: index, time: self.time, latest: self.latest() }));
+                }
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -103,6 +105,7 @@ impl Token {
 pub struct Stamp {
     authority: usize,
     time: Time,
+    latest: Time,
 }
 
 impl Stamp {
@@ -112,10 +115,16 @@ impl Stamp {
         self.authority
     }
 
-    /// The message is not younger than this: a fraction of a second is rounded up.
+    /// When it was made, the fraction of a second dropped.
     #[must_use]
     pub fn time(&self) -> Time {
         self.time
+    }
+
+    /// The message is not younger than this: the fraction of a second rounded up.
+    #[must_use]
+    pub fn latest(&self) -> Time {
+        self.latest
     }
 }
 
