@@ -42,7 +42,14 @@ fn demand(root: &[u8], tsa: Want) -> Option<Demand> {
         annotations: BTreeMap::new(),
         claims: true,
         threshold: 1,
-        evidence: Evidence { trust: Arc::new(trust), log: Want::Require, logs: 1, tsa },
+        evidence: Evidence {
+            trust: Arc::new(trust),
+            log: Want::Require,
+            logs: 1,
+            tsa,
+            lookup: None,
+            keep: false,
+        },
     })
 }
 

@@ -134,6 +134,36 @@ fn bundle_of_a_file_is_cosigns() {
     assert_eq!(bundle::render_message(&held.over, &held.key_id, &held.signature), written);
 }
 
+/// Entries of Rekor 1.5.4 and rekor-tiles 2.3.0, timestamps of timestamp-authority 2.1.3, as cosign 3.1.3 and 2.6.5 write
+/// them.
+#[test]
+fn material_is_cosigns() {
+    let file =
+        |name: &str| std::fs::read(format!("{}/fixtures/logged/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (name, kind) in [("v1.bundle.json", "dsse 0.0.1"), ("v2.bundle.json", "hashedrekord 0.0.2")] {
+        let written = file(name);
+        let held = bundle::read(&written).unwrap();
+        let kinds: Vec<String> = held
+            .material
+            .entries
+            .iter()
+            .filter_map(|entry| entry.kind.as_ref())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!((kinds, held.material.tokens.len()), (vec![kind.to_owned()], 1));
+        let parsed: Value = serde_json::from_slice(&written).unwrap();
+        let statement = parsed["dsseEnvelope"]["payload"].as_str().unwrap();
+        let statement = STANDARD.decode(statement).unwrap();
+        assert_eq!(held.over, Digest::of(&statement));
+        let rendered = bundle::render_with(&statement, &held.key_id, &held.signature, &held.material);
+        assert_eq!(String::from_utf8(rendered.to_vec()).unwrap(), String::from_utf8(written).unwrap());
+    }
+    let written = file("sig.json");
+    let layers = signature::read_layers(&written).unwrap();
+    assert_eq!((layers[0].material.entries.len(), layers[0].material.tokens.len()), (1, 1));
+    assert_eq!(signature::render(&layers).manifest, written);
+}
+
 /// A referrer manifest without the time at which cosign made it.
 fn without_created(written: &[u8]) -> String {
     let value: Value = serde_json::from_slice(written).unwrap();

@@ -129,6 +129,12 @@ impl Plan {
         repositories.into_iter().collect()
     }
 
+    /// Whether a log must have every signature that is pushed.
+    #[must_use]
+    pub fn demands_log(&self) -> bool {
+        self.wanted.evidence.log == Want::Require
+    }
+
     /// What the person asked for.
     pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted

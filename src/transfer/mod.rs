@@ -1,5 +1,6 @@
 //! The connected stations, without the network: reading images, writing requests, importing responses.
 
+pub mod adopt;
 pub mod annotations;
 pub mod archive_in;
 pub mod attach;

@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use x509_cert::Certificate;
 use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::name::Name;
 
 use super::Window;
@@ -132,7 +132,6 @@ pub(crate) struct Link {
     pub(super) key_usage: Option<KeyUsage>,
     /// Whether the extension is critical, and the purposes in it.
     pub(super) extended_usage: Option<(bool, ExtendedKeyUsage)>,
-    key_id: Option<SubjectKeyIdentifier>,
 }
 
 impl Link {
@@ -142,9 +141,8 @@ impl Link {
         let constraints = content.get_extension::<BasicConstraints>()?;
         let key_usage = content.get_extension::<KeyUsage>()?.map(|(_, usage)| usage);
         let extended_usage = content.get_extension::<ExtendedKeyUsage>()?;
-        let key_id = content.get_extension::<SubjectKeyIdentifier>()?.map(|(_, id)| id);
         let is_ca = constraints.is_some_and(|(_, constraints)| constraints.ca);
-        Ok(Self { certificate, is_ca, key_usage, extended_usage, key_id })
+        Ok(Self { certificate, is_ca, key_usage, extended_usage })
     }
 
     /// Whether it is an authority's over other certificates.
@@ -166,7 +164,8 @@ impl Link {
                 named.issuer == *self.issuer()
                     && named.serial_number == *self.certificate.tbs_certificate().serial_number()
             }
-            SignerIdentifier::SubjectKeyIdentifier(id) => self.key_id.as_ref() == Some(id),
+            // cosign knows no such signer, so nobody asks for one.
+            SignerIdentifier::SubjectKeyIdentifier(_) => false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! whether that is what was demanded.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -48,13 +49,33 @@ pub struct Evidence {
     pub logs: usize,
     /// Of timestamps.
     pub tsa: Want,
+    /// Where entries are looked up that do not stand beside their signature.
+    pub lookup: Option<Arc<dyn Lookup>>,
+    /// Whether what stands beside a valid signature is kept with it: for whoever puts it elsewhere.
+    pub keep: bool,
+}
+
+/// A log that is asked for entries. What it answers is checked like every other entry: a server is never believed.
+pub trait Lookup: Debug + Send + Sync {
+    /// The entry of a signature, checked with what is trusted; `None` where the log does not have it.
+    fn find(&self, of: &Of<'_>, trust: &Trust) -> Result<Option<Entry>>;
+
+    /// What it is called on the screen.
+    fn name(&self) -> String;
 }
 
 impl Evidence {
     /// Nothing is demanded and nobody is trusted: what is there is unchecked.
     #[must_use]
     pub fn none() -> Self {
-        Self { trust: Arc::default(), log: Want::IfPresent, logs: 1, tsa: Want::IfPresent }
+        Self {
+            trust: Arc::default(),
+            log: Want::IfPresent,
+            logs: 1,
+            tsa: Want::IfPresent,
+            lookup: None,
+            keep: false,
+        }
     }
 
     /// The same, and what is there is not looked at.
@@ -98,6 +119,28 @@ pub struct Standing {
     pub entries: Vec<SeenEntry>,
     /// Each timestamp.
     pub tokens: Vec<SeenToken>,
+    /// What a log that was asked said, where that was no entry.
+    pub lookup: Option<NoEntry>,
+}
+
+/// Why a log that was asked gave no entry.
+#[derive(Clone, Debug)]
+pub enum NoEntry {
+    /// The log does not have it; which log.
+    Absent(String),
+    /// The log gave no answer, or one that does not hold.
+    Failed(String),
+}
+
+impl NoEntry {
+    /// As it stands on the screen.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Absent(log) => format!("{log} does not have it"),
+            Self::Failed(why) => why.clone(),
+        }
+    }
 }
 
 /// A log entry, and what is known of it.
@@ -117,8 +160,10 @@ pub struct SeenEntry {
     pub proof: State,
     /// The time that the log signed.
     pub time: Option<Time>,
-    /// Why it is unchecked or invalid.
+    /// Why it is unchecked or invalid, in lines.
     pub reason: Option<String>,
+    /// Whether it stood nowhere beside the signature, and a log was asked for it.
+    pub looked_up: bool,
 }
 
 /// A timestamp, and what is known of it.
@@ -181,9 +226,22 @@ fn together(states: impl Iterator<Item = State>) -> State {
     states.max().unwrap_or(State::Absent)
 }
 
+/// What of a material holds by itself: entries of logs and timestamps of authorities that are trusted.
+#[must_use]
+pub fn verified(material: &Material, of: &Of<'_>, trust: &Trust) -> Material {
+    let holds = |entry: &&Entry| matches!(log::check(entry, of, trust), Ok(Checked::Entered(_)));
+    let stamped = |der: &&Vec<u8>| {
+        let check = |token: Token| token.check(of.stamped(), trust.authorities());
+        matches!(Token::parse(der).and_then(check), Ok(Some(_)))
+    };
+    Material {
+        entries: material.entries.iter().filter(holds).cloned().collect(),
+        tokens: material.tokens.iter().filter(stamped).cloned().collect(),
+    }
+}
+
 /// Judges what stands beside a signature. The second value is an error where something is invalid, or what is demanded is
 /// not there: then the signature does not count.
-#[must_use]
 pub fn judge(material: &Material, of: &Of<'_>, demand: &Evidence) -> (Standing, Result<()>) {
     let mut refused = None;
     let mut refuse = |error: Error| {
@@ -193,7 +251,13 @@ pub fn judge(material: &Material, of: &Of<'_>, demand: &Evidence) -> (Standing, 
     };
     let mut standing = Standing::default();
     let stamps = judge_tokens(material, of, demand, &mut standing, &mut refuse);
-    let logs = judge_entries(material, of, demand, &stamps, &mut standing, &mut refuse);
+    let mut logs = judge_entries(&material.entries, of, demand, &stamps, &mut standing, &mut refuse);
+    if let Some(found) = look_up(of, demand, &mut standing, &logs) {
+        logs.extend(judge_entries(&[found], of, demand, &stamps, &mut standing, &mut refuse));
+        if let Some(entry) = standing.entries.last_mut() {
+            entry.looked_up = true;
+        }
+    }
     let demanded = refused.map_or(Ok(()), Err).and_then(|()| {
         check_log_required(&logs, demand, &standing)?;
         check_token_required(&stamps, demand, &standing)
@@ -264,7 +328,7 @@ fn is_of_signature(der: &[u8], of: &Of<'_>, demand: &Evidence) -> bool {
 
 /// Judges the log entries. Returns the ids of the keys of distinct logs that have the signature.
 fn judge_entries(
-    material: &Material,
+    entries: &[Entry],
     of: &Of<'_>,
     demand: &Evidence,
     stamps: &[Time],
@@ -272,8 +336,8 @@ fn judge_entries(
     refuse: &mut impl FnMut(Error) -> String,
 ) -> BTreeSet<Digest> {
     let mut logs = BTreeSet::new();
-    let repeated = check_log_repeated(&material.entries).map_err(&mut *refuse).err();
-    for entry in &material.entries {
+    let repeated = check_log_repeated(entries).map_err(&mut *refuse).err();
+    for entry in entries {
         let mut seen = SeenEntry {
             log_id: entry.log_id,
             log: None,
@@ -283,6 +347,7 @@ fn judge_entries(
             proof: if entry.proof.is_some() { State::Unchecked } else { State::Absent },
             time: None,
             reason: repeated.clone(),
+            looked_up: false,
         };
         if repeated.is_some() {
             seen.state = State::Invalid;
@@ -319,6 +384,26 @@ fn judge_entries(
     logs
 }
 
+/// Asks a log for the entry of a signature that has none which holds. That it has none, or gave no answer, is kept as the
+/// reason.
+fn look_up(
+    of: &Of<'_>,
+    demand: &Evidence,
+    standing: &mut Standing,
+    logs: &BTreeSet<Digest>,
+) -> Option<Entry> {
+    let lookup = demand.lookup.as_ref().filter(|_| logs.is_empty() && demand.log != Want::Ignore)?;
+    match lookup.find(of, &demand.trust) {
+        Ok(Some(entry)) => return Some(entry),
+        Ok(None) => standing.lookup = Some(NoEntry::Absent(lookup.name())),
+        Err(error) => {
+            standing.lookup =
+                Some(NoEntry::Failed(format!("{}: {}", lookup.name(), said(&error).replace('\n', ": "))))
+        }
+    }
+    None
+}
+
 /// LOG-REPEATED: a log has one entry at an index; the same evidence twice is none the stronger.
 fn check_log_repeated(entries: &[Entry]) -> Result<()> {
     let mut seen = BTreeSet::new();
@@ -339,7 +424,8 @@ fn check_log_ended(entered: &log::Entered<'_>, stamps: &[Time]) -> Result<()> {
     }
 }
 
-/// LOG-REQUIRED: entries that hold, of as many distinct logs as demanded. LOG-ENDED where that is why there are too few.
+/// LOG-REQUIRED: entries that hold, of as many distinct logs as demanded. LOG-ENDED or LOG-ABSENT where that is why there
+/// are too few.
 fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Standing) -> Result<()> {
     if demand.log != Want::Require || logs.len() >= demand.logs {
         return Ok(());
@@ -350,11 +436,19 @@ fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Sta
         .entries
         .iter()
         .any(|entry| entry.proof == State::Verified && entry.state == State::Unchecked);
-    let check = if ended { Check::LogEnded } else { Check::LogRequired };
+    let check = match standing.lookup {
+        _ if ended => Check::LogEnded,
+        Some(NoEntry::Absent(_)) => Check::LogAbsent,
+        _ => Check::LogRequired,
+    };
     let error = Error::new(check, found);
     let error = if standing.entries.is_empty() { error.detail("it has no log entry") } else { error };
-    Err(reasons
-        .fold(error, |error, (entry, reason)| error.detail(format!("log entry {}: {reason}", entry.index))))
+    let error = standing.lookup.iter().map(NoEntry::said).fold(error, Error::detail);
+    Err(reasons.fold(error, |error, (entry, reason)| {
+        let mut lines = reason.split('\n');
+        let first = lines.next().unwrap_or_default();
+        lines.fold(error.detail(format!("log entry {}: {first}", entry.index)), Error::detail)
+    }))
 }
 
 /// TOKEN-REQUIRED: a timestamp that holds.
@@ -364,7 +458,8 @@ fn check_token_required(stamps: &[Time], demand: &Evidence, standing: &Standing)
     }
     let error = Error::new(Check::TokenRequired, "");
     let error = if standing.tokens.is_empty() { error.detail("it has no timestamp") } else { error };
-    Err(standing.tokens.iter().filter_map(|token| token.reason.as_ref()).fold(error, Error::detail))
+    let reasons = standing.tokens.iter().filter_map(|token| token.reason.as_ref());
+    Err(reasons.flat_map(|reason| reason.split('\n')).fold(error, Error::detail))
 }
 
 /// Whether a check is about the proof of an entry, or about the entry itself.
@@ -384,7 +479,7 @@ fn is_of_proof(check: Check) -> bool {
 /// `CHECK: what: where`, with what it says besides.
 fn said(error: &Error) -> String {
     let check = error.check();
-    error.details().fold(format!("{check}: {}", check.message()), |text, detail| format!("{text}: {detail}"))
+    error.details().fold(format!("{check}: {}", check.message()), |text, detail| format!("{text}\n{detail}"))
 }
 
 const IGNORED: &str = "not looked at, as asked";

@@ -43,7 +43,7 @@ pub use blob_attestation::BlobAttestation;
 #[cfg(feature = "connected")]
 pub(crate) use bundle::Bundle;
 #[cfg(feature = "connected")]
-pub use material::{Evidence, Standing, State, Want};
+pub use material::{Evidence, Lookup, Standing, State, Want};
 #[cfg(feature = "connected")]
 pub(crate) use sig::{SigLayer, check_layer_material, check_payload_digest, check_sig_manifest_kind};
 #[cfg(feature = "connected")]

@@ -60,6 +60,7 @@ pub struct Valid {
     key_id: Digest,
     signature: Box<[u8]>,
     standing: Standing,
+    material: Material,
     claims: Claims,
 }
 
@@ -95,6 +96,12 @@ impl Valid {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// What stands beside it, as it was found, where it was to be kept.
+    #[must_use]
+    pub fn material(&self) -> &Material {
+        &self.material
     }
 
     /// What it signs.
@@ -144,7 +151,8 @@ impl Verdict {
         let outcome = claims.and_then(|claims| {
             demanded?;
             let standing = standing.clone();
-            Ok(Valid { form, key_id, signature: of.signature.into(), standing, claims })
+            let material = if demand.evidence.keep { material.clone() } else { Material::default() };
+            Ok(Valid { form, key_id, signature: of.signature.into(), standing, material, claims })
         });
         Self { form, signed: Some(Signed { key_id, standing }), outcome }
     }
@@ -359,6 +367,7 @@ mod tests {
                 key_id: Digest::of(&[key]),
                 signature: Box::new([]),
                 standing: Standing::default(),
+                material: Material::default(),
                 claims: Claims::Payload(Bytes::new()),
             }),
         };

@@ -2,7 +2,7 @@
 //!
 //! `trip` is the way through, uncut; `help` the help pages; `sign`, `keys`, `import`, `verify`, `attach`, `beside`,
 //! `blob` go through what each command takes and refuses, `claims` and `reports` through what verify compares and
-//! writes; `kinds` is what is signed besides images; `refusals` are the rows of "when it goes wrong"; `hostile_io` and `killed` are bad media and lost power;
+//! writes; `kinds` is what is signed besides images; `logged` is what stands beside signatures; `refusals` are the rows of "when it goes wrong"; `hostile_io` and `killed` are bad media and lost power;
 //! `canary` looks for secrets, `safety` for foreign text, `terminal` sits at a real one.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -20,6 +20,9 @@ mod junit;
 mod keys;
 mod killed;
 mod kinds;
+#[path = "../support/log.rs"]
+mod log;
+mod logged;
 mod refusals;
 mod reports;
 mod safety;

@@ -7,7 +7,7 @@ use crate::support::{Sandbox, repository};
 use crate::tools::{COSIGNS, Registry, all_there, cosign_verify, tool};
 use crate::written::{push, sign};
 
-const PAGE: &str = "docs/verifiers.md";
+pub(crate) const PAGE: &str = "docs/verifiers.md";
 const DIGEST: &str = "19c23ffc203483d654c30a57ffe3f82d0b0edb44cf57f14ea790ec8b73b15aa2";
 
 #[test]
@@ -117,7 +117,8 @@ fn push_sig(sandbox: &Sandbox, name: &str) {
 fn policy(sandbox: &Sandbox, word: &str, places: &[(&str, &str)]) {
     let put = |text: &str| places.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     let policies = blocks(PAGE, "json");
-    let policy = policies.iter().find(|block| block.contains(word)).expect("the page shows the policy");
+    let whole = |block: &&String| block.contains("transports") && block.contains(word);
+    let policy = policies.iter().find(whole).expect("the page shows the policy");
     let registries = blocks(PAGE, "yaml");
     let attachments = registries
         .iter()
@@ -131,7 +132,8 @@ fn policy(sandbox: &Sandbox, word: &str, places: &[(&str, &str)]) {
     sandbox.write("policy.json", put(policy)).write("registries.d/registry.yaml", put(&host));
 }
 
-fn pull(sandbox: &Sandbox, name: &str, code: i32) {
+/// A pull of the tag 1.4 by `policy.json`, and the refusal where one is wanted.
+pub(crate) fn pull(sandbox: &Sandbox, name: &str, code: i32) {
     let sandbox_flags = ["--policy", "policy.json", "--registries.d", "registries.d"];
     let pulled = tool(sandbox, "skopeo")
         .args(sandbox_flags)

@@ -7,9 +7,10 @@
 # and versions go to stderr. Programs are in FOLDER/bin.
 #
 # Needs: Go 1.26 or later; for skopeo and registry2 Debian with apt (nothing on the system is changed); for
-# sigstore-verify Node 20 or later with npm: without npm it is left out, and this says so. About a quarter of an hour
-# the first time. Everything comes through the Go module proxy, the apt sources and the npm registry that the machine is
-# configured with.
+# sigstore-verify Node 20 or later with npm: without npm it is left out, and this says so; for sigstore-verify-rust the
+# Rust and the C compiler that coldsign itself is built with, no cmake. About a quarter of an hour the first time.
+# Everything comes through the Go module proxy, the apt sources, the npm registry and the crates registry that the machine
+# is configured with.
 set -euo pipefail
 
 # What every tool has in common: how it is built and where it lies. Counted up when that changes; never for a new tool
@@ -138,6 +139,27 @@ WRAPPER
   put sigstore-verify "$mark"
 }
 
+# The crate sigstore-verify, behind a program of ours that hands it files. Not a dependency of our tests: it brings a second
+# generation of every cryptographic crate, and aws-lc.
+sigstore_verify_rust() {
+  local name=sigstore-verify-rust mark
+  mark=$(mark_of sigstore-rust/src/main.rs sigstore-rust/Cargo.toml sigstore-rust/Cargo.lock)
+  have "$name" "$mark" && return
+  command -v cargo > /dev/null || fail "$name needs Rust"
+  command -v cc > /dev/null || fail "$name needs a C compiler, cc"
+  say "$name: building"
+  # A copy: the folder stands in a checkout, and what is built there would be a part of it.
+  cp -r "$beside/sigstore-rust" "$work/rust"
+  if ! (cd "$work/rust" && unset CARGO_BUILD_TARGET &&
+    nice cargo build --release --locked --target-dir "$work/rust/target" > "$home/log/$name.log" 2>&1); then
+    tail -n 15 "$home/log/$name.log" >&2
+    fail "$name did not build"
+  fi
+  mv "$work/rust/target/release/$name" "$work/$name"
+  rm -rf "$work/rust"
+  put "$name" "$mark"
+}
+
 # Unpacks packages of a Debian suite beside the system, with an apt that has its own lists and no status.
 debian_tool() {
   local name=$1 suite=$2 root=$home/$2 apt=$work/apt source options
@@ -187,7 +209,7 @@ WRAPPER
 }
 
 every="cosign3 cosign2 oras crane skopeo olareg registry2 registry3"
-every+=" rekor-server-posix timestamp-server trillian-mem rekor-server sigstore-verify"
+every+=" rekor-server-posix timestamp-server trillian-mem rekor-server sigstore-verify sigstore-verify-rust"
 wanted=" ${*:-$every} "
 for row in "${modules[@]}"; do
   read -r -a words <<< "$row"
@@ -199,6 +221,7 @@ for row in "${debian[@]}"; do
 done
 [[ $wanted != *" trillian-mem "* ]] || trillian_mem
 [[ $wanted != *" sigstore-verify "* ]] || sigstore_verify
+[[ $wanted != *" sigstore-verify-rust "* ]] || sigstore_verify_rust
 
 for name in $wanted; do
   said=
@@ -206,8 +229,8 @@ for name in $wanted; do
     skopeo | registry2 | registry3) said=$("$home/bin/$name" --version) || fail "$name does not start" ;;
     cosign2 | cosign3 | oras | crane | olareg | rekor-server | rekor-server-posix | timestamp-server)
       "$home/bin/$name" version > /dev/null 2>&1 || fail "$name does not start" ;;
-    trillian-mem | sigstore-verify)
-      [ -x "$home/bin/$name" ] || [ "$name" = trillian-mem ] || continue # left out
+    trillian-mem | sigstore-verify | sigstore-verify-rust)
+      [ -x "$home/bin/$name" ] || [ "$name" != sigstore-verify ] || continue # left out
       "$home/bin/$name" --help > /dev/null 2>&1 || fail "$name does not start" ;;
     *) fail "no such peer: $name" ;;
   esac

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::registries::{SINGLE, push};
 use crate::support::{Outcome, Run, Sandbox};
-use crate::tools::{COSIGNS, Kind, Registry, all_there, find, free_port, tool};
+use crate::tools::{CLIENTS, COSIGNS, Kind, Registry, all_there, clients, find, free_port, tool};
 use crate::wire::{get, post, serve_files};
 
 /// The programs of `tests/peers/install.sh` that serve.
@@ -574,10 +574,10 @@ fn attested_by(cosign: &str) {
     }
 }
 
-/// Message signatures, by three who do not share their code.
+/// Message signatures, by three who do not share their code, one of them twice.
 #[test]
-fn blobs_are_verified_by_three() {
-    if !all_there(&["cosign2", "cosign3", "sigstore-verify"]) {
+fn blobs_are_verified_by_four() {
+    if !all_there(&[COSIGNS, CLIENTS].concat()) {
         return;
     }
     let Some(logs) = Logs::shared() else { return };
@@ -601,9 +601,7 @@ fn blobs_are_verified_by_three() {
                 verify.expect(code);
             }
             let timestamps = if how.token { "1" } else { "0" };
-            let judged = tool(&sandbox, "sigstore-verify").args(["--timestamps", timestamps]).args(files);
-            let judged = judged.expect(code);
-            assert_eq!(judged.stdout_text() == "ok\n", accepted, "{judged}");
+            clients(&sandbox, timestamps, &files, code);
         }
         let more = if how.token || how.log == Log::V1 { "3" } else { "1" };
         let files =

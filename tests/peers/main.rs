@@ -7,7 +7,8 @@
 //! each makes of `-a`. `elsewhere` is what other tools sign and what they take of ours, `carried` what is copied, saved
 //! and loaded, `attest` attestations and signatures of files, `keys` the types of keys. `flows` has the whole ceremony for
 //! everything that can be asked for, `from_cosign` every command of `docs/from-cosign.md`. `logs` starts real transparency
-//! logs and a timestamp authority, and shows with stock tools alone that they are right.
+//! logs and a timestamp authority, and shows with stock tools alone that they are right; `logged` is what cosign logs there,
+//! `log_later` what coldsign does, `roots` the files that name them.
 
 mod access;
 mod annotations;
@@ -19,10 +20,12 @@ mod flows;
 mod format;
 mod from_cosign;
 mod keys;
+mod log_later;
 mod logged;
 mod logs;
 mod neighbours;
 mod registries;
+mod roots;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

@@ -23,6 +23,9 @@ const EMPTY_ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedro
 /// Both lines of cosign that are in use.
 pub(crate) const COSIGNS: &[&str] = &["cosign2", "cosign3"];
 
+/// Judges of bundles that share no code with cosign or with each other: npm's client, and sigstore-rust's.
+pub(crate) const CLIENTS: &[&str] = &["sigstore-verify", "sigstore-verify-rust"];
+
 /// Whether all of these tools are there; says which is not.
 pub(crate) fn all_there(names: &[&str]) -> bool {
     let absent: Vec<_> = names.iter().filter(|name| find(name).is_none()).collect();
@@ -53,6 +56,17 @@ pub(crate) fn cosign_verify<'a>(sandbox: &'a Sandbox, cosign: &str, key: &str) -
     sandbox.write("tr0.json", EMPTY_ROOT);
     let flags = ["verify", "--key", key, "--insecure-ignore-tlog=true", "--trusted-root", "tr0.json"];
     tool(sandbox, cosign).args(flags)
+}
+
+/// Both of `CLIENTS` judge a bundle, given by `--key`, `--trusted-root`, `--bundle` and what it is about; npm's by so many
+/// signed times, of which sigstore-rust demands none.
+pub(crate) fn clients(sandbox: &Sandbox, times: &str, files: &[&str], code: i32) {
+    for client in CLIENTS {
+        let run = tool(sandbox, client).args(files);
+        let run = if *client == "sigstore-verify" { run.args(["--timestamps", times]) } else { run };
+        let judged = run.expect(code);
+        assert_eq!(judged.stdout_text() == "ok\n", code == 0, "{judged}");
+    }
 }
 
 /// Where a tool is installed.

@@ -14,15 +14,18 @@ use coldsign::format::reference::{Reference, Repository};
 use coldsign::response::Response;
 use coldsign::sign;
 use coldsign::terminal::{self, Console, counted, shown};
+use coldsign::transfer::adopt::adopt;
 use coldsign::transfer::import::{Plan, Wanted};
 use coldsign::transfer::layout_dir::LayoutDir;
 use coldsign::transfer::push::{Event, Failures, Mode, Outcome, Row, Sought, Status, Tag};
 use coldsign::transfer::store::Destinations;
+use coldsign::verify::{Evidence, Want};
 
 use report::Report;
 
-use crate::cli::{Attach, Import};
+use crate::cli::{Attach, Import, Services};
 use crate::files::{self, NamedKey};
+use crate::log::submit::{Publisher, publish_all};
 use crate::station::{self, Station};
 use crate::trust;
 
@@ -50,7 +53,7 @@ fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Co
         Some(path) => Some(read_request(path).map_err(nothing_pushed)?),
         None => asked.request_digest,
     };
-    let response = read_responses(asked).map_err(nothing_pushed)?;
+    let mut response = read_responses(asked).map_err(nothing_pushed)?;
     report.knows(&response, &keys, request);
     let wanted = Wanted {
         keys: keys.iter().map(|key| key.key.clone()).collect(),
@@ -59,18 +62,19 @@ fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Co
         request,
         evidence: trust::evidence(&asked.trust, console).map_err(nothing_pushed)?,
     };
-    let missing = missing(&response, &keys);
-    let plan = Plan::check(response, wanted).map_err(|error| match error.check() {
-        Check::ThresholdKeys => missing.into_iter().fold(error, Error::detail),
-        _ => error,
-    })?;
-    say_checked(&plan, asked, request, &keys, console)?;
     let station = Station::open(&asked.network, to.signatures.cloned()).map_err(nothing_pushed)?;
     let layout = to.place.map(LayoutDir::open).transpose()?;
     let destinations: &dyn Destinations = match &layout {
         Some(layout) => layout,
         None => station.registries(),
     };
+    publish(&mut response, asked, &wanted, destinations, &station, console).map_err(nothing_pushed)?;
+    let missing = missing(&response, &keys);
+    let plan = Plan::check(response, wanted).map_err(|error| match error.check() {
+        Check::ThresholdKeys => missing.into_iter().fold(error, Error::detail),
+        _ => error,
+    })?;
+    say_checked(&plan, asked, request, &keys, console)?;
     let (outcome, said) = push(&plan, asked, destinations, &station, console)?;
     report.write(&plan, &outcome)?;
     // A screen that cannot be written to ends nothing that was begun.
@@ -79,6 +83,54 @@ fn import(asked: &Import, to: &To<'_>, report: &mut Report, console: &mut dyn Co
     say_done(&plan, &outcome, asked, &keys, to, console)?;
     say_errors(&outcome, to, console)?;
     Ok(outcome.exit())
+}
+
+/// Publishes what is to be pushed and has no entry or timestamp yet, where services were named. What stands logged at the
+/// destination is taken from there: a log's promise is another one each time it is asked. Usage where what is demanded of
+/// what is pushed cannot be had.
+fn publish(
+    response: &mut Response,
+    asked: &Import,
+    wanted: &Wanted,
+    destinations: &dyn Destinations,
+    station: &Station,
+    console: &mut dyn Console,
+) -> Result<()> {
+    let services = &asked.services;
+    if services.rekor_url.is_none() && services.tsa_url.is_none() {
+        return Ok(());
+    }
+    let flag = if services.rekor_url.is_some() { "--rekor-url" } else { "--tsa-url" };
+    if asked.dry_run {
+        return Err(Error::new(Check::Usage, flag).detail("with --dry-run nothing is published"));
+    }
+    let publisher = Publisher::open(services, station.http(), &wanted.evidence.trust)?;
+    if publisher.is_v2() && wanted.attach.sig() && wanted.evidence.log == Want::Require {
+        return Err(Error::new(Check::Usage, flag)
+            .detail("a .sig has no place for an entry of Rekor v2, and entries are demanded")
+            .hint("push bundles with --attach bundle, or demand none with --log if-present"));
+    }
+    adopt(response, wanted, destinations)?;
+    // Checked before anything is published, with all that is demanded but what will come of it: a response that is refused
+    // is no reason to tell the world.
+    Plan::check(response.clone(), Wanted { evidence: before(&wanted.evidence, services), ..wanted.clone() })?;
+    publish_all(response, &wanted.keys, &publisher, services, station, console)
+}
+
+/// What must stand beside signatures before these services are told of them.
+fn before(demanded: &Evidence, services: &Services) -> Evidence {
+    let mut evidence = demanded.clone();
+    if services.rekor_url.is_some() && evidence.log == Want::Require {
+        if evidence.logs > 1 {
+            evidence.logs -= 1;
+        } else {
+            evidence.log = Want::IfPresent;
+        }
+    }
+    if services.tsa_url.is_some() && evidence.tsa == Want::Require {
+        evidence.tsa = Want::IfPresent;
+    }
+    evidence
 }
 
 /// `no signature by second.pub`, of the keys that did not sign every item.
@@ -167,7 +219,8 @@ fn read_responses(asked: &Import) -> Result<Response> {
 }
 
 fn nothing_pushed(error: Error) -> Error {
-    error.detail("nothing was pushed")
+    const NOTHING: &str = "nothing was pushed";
+    if error.details().any(|line| line == NOTHING) { error } else { error.detail(NOTHING) }
 }
 
 fn say_checked(
@@ -350,17 +403,28 @@ fn say_command(
         (None, _) => (looked.at(), word(first), SO_FOR_THE_OTHERS),
     };
     console.say(&format!("stock cosign looks at {form}:"))?;
-    console.say("  coldsign trusted-root create -o tr0.json")?;
+    let root = asked.trust.files.trusted_root.as_ref().filter(|_| plan.demands_log());
+    if root.is_none() {
+        console.say("  coldsign trusted-root create -o tr0.json")?;
+    }
     let signed = keys.iter().find(|key| plan.response().signer(&key.key.id()).is_some());
     let key = signed.map(|key| word(&key.file.display().to_string())).unwrap_or_default();
     let signatures = to.signatures.map(|to| format!("COSIGN_REPOSITORY={}", word(&to.to_string())));
     let authority = asked.network.registry_ca.as_ref().filter(|_| to.place.is_none());
     let authority = authority.map(|file| format!("--registry-cacert {}", word(&file.display().to_string())));
-    let cosign = [
-        format!("cosign verify --key {key}"),
-        "--insecure-ignore-tlog=true".to_owned(),
-        TRUSTED_ROOT.to_owned(),
-    ];
+    let cosign = match root {
+        // What was pushed has entries that cosign finds with the same trusted root.
+        Some(root) => [
+            format!("cosign verify --key {key}"),
+            "--offline".to_owned(),
+            format!("--trusted-root {}", word(&root.display().to_string())),
+        ],
+        None => [
+            format!("cosign verify --key {key}"),
+            "--insecure-ignore-tlog=true".to_owned(),
+            TRUSTED_ROOT.to_owned(),
+        ],
+    };
     let pieces: Vec<String> = signatures.into_iter().chain(cosign).chain(authority).chain([image]).collect();
     broken_lines(&pieces).iter().try_for_each(|line| console.say(line))?;
     if images > 1 { console.say(more) } else { Ok(()) }

@@ -33,7 +33,7 @@ use coldsign::error::Result;
 use coldsign::exit::Exit;
 use coldsign::terminal::{self, Console, Terminal};
 
-use cli::{AttachWhat, Bundle, Cli, Command, DownloadWhat, Report, TrustedRoot};
+use cli::{AttachWhat, Bundle, Cli, Command, DownloadWhat, Log, Report, TrustedRoot};
 
 fn main() -> ExitCode {
     let mut console = Terminal;
@@ -72,6 +72,8 @@ fn run(command: &Command, console: &mut dyn Console) -> Result<Exit> {
         Command::Tree(args) => return tree::run(args, console),
         Command::Copy(args) => copy::run(args, console)?,
         Command::Clean(args) => return clean::run(args, console),
+        Command::Log(Log::Submit(args)) => log::submit::run(args, console)?,
+        Command::Log(Log::Add(args)) => log::add::run(args, console)?,
         Command::Bundle(Bundle::Inspect(args)) => return bundle::inspect(args, console),
         Command::TrustedRoot(TrustedRoot::Create(args)) => trusted_root::create(args, console)?,
         Command::TrustedRoot(TrustedRoot::Inspect(args)) => trusted_root::inspect(args, console)?,

@@ -29,12 +29,7 @@ pub(crate) struct Station {
 impl Station {
     /// Opens no connection yet. `signatures` is where signatures are instead of beside their image.
     pub(crate) fn open(network: &Network, signatures: Option<Repository>) -> Result<Self> {
-        let http = Http::new(Settings {
-            plain_http: network.plain_http.clone(),
-            ca: network.registry_ca.clone(),
-            request: Duration::from_secs(network.request_timeout),
-            connections: network.max_workers,
-        })?;
+        let http = Http::new(settings(network))?;
         let stop = Arc::new(AtomicBool::new(false));
         // The first Ctrl-C lets what is begun be finished, the second ends at once.
         flag::register_conditional_shutdown(SIGINT, INTERRUPTED_TWICE, stop.clone())
@@ -48,6 +43,11 @@ impl Station {
         &self.registries
     }
 
+    /// What speaks to servers.
+    pub(crate) fn http(&self) -> &Http {
+        self.registries.http()
+    }
+
     /// Whether a person pressed Ctrl-C.
     pub(crate) fn stops(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
@@ -56,6 +56,16 @@ impl Station {
     /// How many things are in work at once.
     pub(crate) fn flow(&self) -> Flow<'_> {
         Flow { workers: self.workers, stop: &self.stop }
+    }
+}
+
+/// How servers are spoken to, as asked.
+pub(crate) fn settings(network: &Network) -> Settings {
+    Settings {
+        plain_http: network.plain_http.clone(),
+        ca: network.registry_ca.clone(),
+        request: Duration::from_secs(network.request_timeout),
+        connections: network.max_workers,
     }
 }
 

@@ -10,11 +10,14 @@ use coldsign::terminal::{Console, shown};
 use coldsign::trust::Trust;
 use coldsign::verify::{Evidence, Want};
 
-use crate::cli::TrustArgs;
+use crate::cli::{LookupArgs, Network, TrustArgs, TrustFiles};
+use crate::log::lookup::Asked;
+use crate::net::{Http, Settings};
+use crate::station;
 
 /// What is demanded beside a signature. A variable that decides something is said.
 pub(crate) fn evidence(asked: &TrustArgs, console: &mut dyn Console) -> Result<Evidence> {
-    let trust = read(asked, console)?;
+    let trust = read(&asked.files, asked.insecure_ignore_tlog == Some(true), console)?;
     let log = log_want(asked, &trust)?;
     let tsa = tsa_want(asked, &trust)?;
     if asked.log_threshold > 1 && log != Want::Require {
@@ -25,11 +28,27 @@ pub(crate) fn evidence(asked: &TrustArgs, console: &mut dyn Console) -> Result<E
         return Err(Error::new(Check::Usage, format!("--log-threshold {}", asked.log_threshold))
             .detail(format!("{distinct} given")));
     }
-    Ok(Evidence { trust: Arc::new(trust), log, logs: asked.log_threshold, tsa })
+    Ok(Evidence { trust: Arc::new(trust), log, logs: asked.log_threshold, tsa, lookup: None, keep: false })
 }
 
-/// Everything that was given. A flag replaces the variable, and never adds to it.
-fn read(asked: &TrustArgs, console: &mut dyn Console) -> Result<Trust> {
+/// The same, with a log that is asked for what does not stand beside signatures.
+pub(crate) fn evidence_of(
+    asked: &TrustArgs,
+    lookup: &LookupArgs,
+    network: Option<&Network>,
+    console: &mut dyn Console,
+) -> Result<Evidence> {
+    let mut evidence = evidence(asked, console)?;
+    if let Some(url) = &lookup.rekor_url {
+        let settings = network.map_or_else(Settings::alone, station::settings);
+        evidence.lookup = Some(Arc::new(Asked::check(Http::new(settings)?, url, &evidence)?));
+    }
+    Ok(evidence)
+}
+
+/// Everything that was given. A flag replaces the variable, and never adds to it; nothing is read of it where entries are
+/// not looked at.
+pub(crate) fn read(asked: &TrustFiles, ignored: bool, console: &mut dyn Console) -> Result<Trust> {
     let mut trust = Trust::default();
     if let Some(path) = &asked.trusted_root {
         trust.add_root(&bytes(path, limits::TRUSTED_ROOT)?, &path.display().to_string())?;
@@ -41,7 +60,7 @@ fn read(asked: &TrustArgs, console: &mut dyn Console) -> Result<Trust> {
         trust.add_authority(&bytes(path, limits::AUTHORITIES_FILE)?, &path.display().to_string())?;
     }
     let flagged = asked.trusted_root.is_some() || !asked.rekor_keys.is_empty();
-    if flagged || asked.insecure_ignore_tlog == Some(true) {
+    if flagged || ignored {
         return Ok(trust);
     }
     if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
@@ -59,7 +78,7 @@ fn log_want(asked: &TrustArgs, trust: &Trust) -> Result<Want> {
     let cosigns = asked.insecure_ignore_tlog.map(|ignore| if ignore { Want::Ignore } else { Want::Require });
     let contradicts = |what: &str| Err(Error::new(Check::Usage, "--insecure-ignore-tlog").detail(what));
     match (said, cosigns) {
-        (_, Some(Want::Ignore)) if !asked.rekor_keys.is_empty() => {
+        (_, Some(Want::Ignore)) if !asked.files.rekor_keys.is_empty() => {
             return contradicts("--rekor-key is given to check entries with");
         }
         (Some(said), Some(cosigns)) if said != cosigns => {

@@ -102,17 +102,10 @@ impl Tile {
     pub fn beginning<'a>(&self, whole: &'a [u8]) -> Result<&'a [u8]> {
         let length = match self.row {
             Row::Hashes(_) => usize::try_from(self.width * HASH).ok(),
-            Row::Entries => {
-                let mut at = 0_usize;
-                (0..self.width).all(|_| match whole.get(at..).and_then(<[u8]>::first_chunk) {
-                    Some(length) => {
-                        at += 2 + usize::from(u16::from_be_bytes(*length));
-                        true
-                    }
-                    None => false,
-                });
-                Some(at)
-            }
+            Row::Entries => (0..self.width).try_fold(0_usize, |at, _| {
+                let length = whole.get(at..)?.first_chunk()?;
+                Some(at + 2 + usize::from(u16::from_be_bytes(*length)))
+            }),
         };
         length.and_then(|length| whole.get(..length)).ok_or_else(|| self.refuse("it is cut off"))
     }
@@ -355,9 +348,10 @@ mod tests {
         for (part, whole) in
             [("tile/entries/000.p/3", "tile/entries/000.p/4"), ("tile/0/000.p/3", "tile/0/000.p/4")]
         {
-            let tile = match part.contains("entries") {
-                true => Tile::with_entry(0, 3).unwrap(),
-                false => Tile::of(Row::Hashes(0), 0, 3),
+            let tile = if part.contains("entries") {
+                Tile::with_entry(0, 3).unwrap()
+            } else {
+                Tile::of(Row::Hashes(0), 0, 3)
             };
             assert_eq!(tile.path(), part);
             assert_eq!(tile.beginning(&stored(whole)).unwrap(), stored(part));
@@ -400,13 +394,19 @@ mod tests {
         length.next_power_of_two() / 2
     }
 
+    /// The hashes of each row of tiles.
+    static ROWS: LazyLock<[Vec<Digest>; 3]> = LazyLock::new(|| {
+        let row = |under| LEAVES.chunks_exact(under).map(mth).collect();
+        [row(1), row(256), row(65_536)]
+    });
+
     /// The bytes of a tile, by its definition.
     fn bytes(tile: Tile) -> Vec<u8> {
         let Row::Hashes(level) = tile.row else { panic!("a tile of hashes") };
-        let under = 256_usize.pow(level);
-        let first = usize::try_from(tile.index).unwrap() * 256 * under;
-        let width = usize::try_from(tile.width).unwrap();
-        LEAVES[first..].chunks(under).take(width).flat_map(|leaves| *mth(leaves).as_bytes()).collect()
+        let first = usize::try_from(tile.index).unwrap() * 256;
+        let end = first + usize::try_from(tile.width).unwrap();
+        let row = &ROWS[usize::try_from(level).unwrap()];
+        row[first..end].iter().flat_map(|hash| *hash.as_bytes()).collect()
     }
 
     fn check(index: usize, size: usize) {
@@ -423,17 +423,21 @@ mod tests {
                 check(index, size);
             }
         }
-        for size in [255, 256, 257, 511, 512, 513, 768, 65_535, 65_536, 65_537, 65_792, 65_793, 70_000] {
+        for size in [255, 256, 257, 511, 512, 513, 768] {
             for index in [0, 254, 255, 256, size / 2, size - 1] {
                 if index < size {
                     check(index, size);
                 }
             }
         }
+        for size in [65_535, 65_536, 65_537, 65_793] {
+            check(size / 2, size);
+            check(size - 1, size);
+        }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn proofs_are_those_of_a_plain_tree((size, index) in (1..70_500_usize).prop_flat_map(|size| (Just(size), 0..size))) {

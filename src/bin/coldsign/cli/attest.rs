@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::Reference;
 
-use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
+use super::{Beside, LookupArgs, Network, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Verify attestations, as cosign does
 #[derive(Args, Debug)]
@@ -52,6 +52,8 @@ pub(crate) struct VerifyAttestation {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -87,6 +89,8 @@ pub(crate) struct VerifyBlob {
     pub(crate) signature: Option<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
 }
 
 /// Verify an attestation of a file, as cosign does

@@ -5,6 +5,7 @@ mod attest;
 mod bundle;
 mod carry;
 mod keys;
+mod log;
 mod report;
 mod trip;
 mod trust;
@@ -26,9 +27,10 @@ pub(crate) use attest::{
 pub(crate) use bundle::{Bundle, BundleInspect, TrustedRoot, TrustedRootCreate, TrustedRootInspect};
 pub(crate) use carry::{Clean, CleanKind, Copy, Part, Tree};
 pub(crate) use keys::PublicKey;
+pub(crate) use log::{Log, LogAdd, LogSubmit, Services};
 pub(crate) use report::Report;
 pub(crate) use trip::{Attach, Combine, Export, Format, Import, Inspect, Verify};
-pub(crate) use trust::TrustArgs;
+pub(crate) use trust::{LookupArgs, TrustArgs, TrustFiles};
 
 /// Ask for signatures made without a network, bring them back, verify them
 #[derive(Debug, Parser)]
@@ -79,6 +81,9 @@ pub(crate) enum Command {
     Copy(Copy),
     /// Delete what stands beside an image
     Clean(Clean),
+    /// Tell a log of signatures, later, and keep what it says
+    #[command(subcommand, subcommand_required = true)]
+    Log(Log),
     /// Look into bundles: signatures, log entries, timestamps
     #[command(subcommand, subcommand_required = true)]
     Bundle(Bundle),
@@ -158,7 +163,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("Signatures made elsewhere", &["generate", "attach", "extract"]),
     ("What stands beside an image", &["tree", "triangulate", "download", "copy", "clean"]),
     ("Keys", &["public-key"]),
-    ("Logs and timestamps", &["bundle", "trusted-root"]),
+    ("Logs and timestamps", &["log", "bundle", "trusted-root"]),
 ];
 
 /// A parser for clap out of one of ours: the message is all that is shown.

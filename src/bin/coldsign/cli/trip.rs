@@ -8,7 +8,7 @@ use coldsign::format::attestation::PredicateType;
 use coldsign::format::reference::{Identity, Reference};
 use coldsign::transfer::shard::Shard;
 
-use super::{Beside, Network, TrustArgs, at_least_one, parser, predicate_type};
+use super::{Beside, LookupArgs, Network, Services, TrustArgs, at_least_one, parser, predicate_type};
 
 /// Write a request: images, with their manifests and configs
 #[derive(Args, Debug)]
@@ -144,6 +144,8 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
+    pub(crate) services: Services,
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
@@ -153,8 +155,9 @@ pub(crate) struct Import {
 #[command(after_help = "\
 An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
 oci:DIR[:REF] or oci-archive:FILE[:REF]; a layout without REF stands for every
-image in it. No log is ever asked; entries that stand beside a signature are
-checked with the logs that you trust, and demanded where you name one.
+image in it. Entries that stand beside a signature are checked with the logs
+that you trust, and demanded where you name one; none is asked without
+--rekor-url.
   coldsign verify --key release.pub registry.example/app:1.4
   coldsign verify --key release.pub oci-archive:response.tar
   coldsign verify --key release.pub --trusted-root root.json IMAGE
@@ -202,6 +205,8 @@ pub(crate) struct Verify {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
     #[command(flatten)]
     pub(crate) network: Network,
 }

@@ -7,10 +7,10 @@ use coldsign::verify::Want;
 
 use super::{at_least_one, parser};
 
-/// Logs and timestamps
+/// Logs and timestamp authorities that are trusted
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs and timestamps")]
-pub(crate) struct TrustArgs {
+pub(crate) struct TrustFiles {
     /// Trust the logs and timestamp authorities of this trusted root
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
@@ -24,6 +24,14 @@ pub(crate) struct TrustArgs {
     /// first); may be repeated
     #[arg(long = "timestamp-certificate-chain", value_name = "FILE")]
     pub(crate) chains: Vec<PathBuf>,
+}
+
+/// Logs and timestamps
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs and timestamps")]
+pub(crate) struct TrustArgs {
+    #[command(flatten)]
+    pub(crate) files: TrustFiles,
     /// Log entries: `require` (where a log is trusted), `if-present` (else) or
     /// `ignore`; what is there and does not hold voids its signature
     #[arg(long, value_name = "WANT", hide_possible_values = true)]
@@ -46,6 +54,16 @@ pub(crate) struct TrustArgs {
     /// As cosign calls it: --tsa require
     #[arg(long, hide = true)]
     pub(crate) use_signed_timestamps: bool,
+}
+
+/// A log that is asked
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs and timestamps")]
+pub(crate) struct LookupArgs {
+    /// Look entries up in this Rekor v1 log that do not stand beside their
+    /// signature; what it answers is checked like them
+    #[arg(long, value_name = "URL")]
+    pub(crate) rekor_url: Option<String>,
 }
 
 /// What is wanted of log entries or timestamps.

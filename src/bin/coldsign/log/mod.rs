@@ -3,9 +3,13 @@
 //! Nothing that they say is believed: an entry or a timestamp leaves this module checked against what a person trusts, by
 //! the same code as `verify`. Whoever submits asks a person first: what a log was told is public for ever.
 
+pub(crate) mod add;
+mod journal;
+pub(crate) mod lookup;
 mod rekor_v1;
 mod rekor_v2;
 mod service;
+pub(crate) mod submit;
 mod timestamp;
 
 #[cfg(test)]
@@ -20,7 +24,7 @@ use coldsign::verify::log::{self, Checked, Of};
 use crate::net::Http;
 use service::{Service, Whose};
 
-pub(crate) use timestamp::{Stamped, TimestampAuthority};
+use timestamp::TimestampAuthority;
 
 /// How a log is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,26 @@ impl<'a> Rekor<'a> {
         self.version
     }
 
+    /// LOG-REQUIRED: the log is one that is trusted, by the checkpoint that it serves: one that is not, or that
+    /// serves none, is told nothing.
+    pub(crate) fn check_log_required(&self, trust: &Trust) -> Result<()> {
+        let checkpoint = match self.version {
+            Version::V1 => rekor_v1::checkpoint(&self.log)?,
+            Version::V2 => rekor_v2::checkpoint(&self.tiles)?,
+        };
+        let Some(checkpoint) = checkpoint else {
+            return Err(Error::new(Check::LogRequired, self.log.place())
+                .detail("it serves no checkpoint here, so nobody knows whose log it is")
+                .hint("--rekor-tiles-url says where a Rekor v2 log's checkpoint and tiles are"));
+        };
+        if log::signer_of(&checkpoint, self.version == Version::V2, trust).is_some() {
+            return Ok(());
+        }
+        Err(Error::new(Check::LogRequired, self.log.place())
+            .detail(format!("its checkpoint is of {}, no log that was given", checkpoint.origin()))
+            .hint("--trusted-root names the logs that are trusted"))
+    }
+
     /// LOG-REFUSED: a log of its kind takes such a signature. Asks nobody: what is refused here is never published.
     pub(crate) fn check_log_refused(&self, of: &Of<'_>) -> Result<()> {
         match self.version {
@@ -99,16 +123,16 @@ impl<'a> Rekor<'a> {
         Logged::checked(entry, of, trust).map(|logged| Logged { stood, ..logged })
     }
 
-    /// Looks an entry up, and checks it; `None` where the log does not have it. Rekor v1 finds it by what it must hold;
-    /// Rekor v2 has no search: there `index` is where it is, as the entry in hand says.
+    /// Looks an entry up, and checks what the log gives; `None` where the log does not have it. `entry` is the one in hand,
+    /// of any kind; without one Rekor v1 is asked for what [`Rekor::submit`] would make of the signature. Rekor v2 has no
+    /// search: an entry in hand is looked for at its index.
     ///
-    /// As [`Rekor::submit`]; USAGE where Rekor v2 is given no index.
-    pub(crate) fn find(&self, of: &Of<'_>, index: Option<u64>, trust: &Trust) -> Result<Option<Logged>> {
-        let found = match (self.version, index) {
-            (Version::V1, _) => rekor_v1::find(&self.log, &rekor_v1::Proposed::new(of)?)?,
-            (Version::V2, Some(index)) => {
-                rekor_v2::find(&self.tiles, &rekor_v2::Proposed::new(of)?, index, trust)?
-            }
+    /// As [`Rekor::submit`]; USAGE where a Rekor v2 log is to find what no entry is in hand of.
+    pub(crate) fn find(&self, of: &Of<'_>, entry: Option<&Entry>, trust: &Trust) -> Result<Option<Logged>> {
+        let found = match (self.version, entry) {
+            (Version::V1, Some(entry)) => rekor_v1::find(&self.log, &entry.body)?,
+            (Version::V1, None) => rekor_v1::find(&self.log, rekor_v1::Proposed::new(of)?.body())?,
+            (Version::V2, Some(entry)) => rekor_v2::find(&self.tiles, &entry.body, entry.index, trust)?,
             (Version::V2, None) => {
                 return Err(Error::new(Check::Usage, self.log.place())
                     .detail("a Rekor v2 log has no search: an entry is found by its index alone"));
@@ -116,13 +140,6 @@ impl<'a> Rekor<'a> {
         };
         let found = found.map(|entry| Logged::checked(entry, of, trust)).transpose()?;
         Ok(found.map(|logged| Logged { stood: true, ..logged }))
-    }
-
-    /// LOG-ABSENT: the log has the entry.
-    pub(crate) fn check_log_absent(&self, found: Option<Logged>) -> Result<Logged> {
-        found.ok_or_else(|| {
-            Error::new(Check::LogAbsent, self.log.place()).hint("coldsign log submit puts it there")
-        })
     }
 
     /// Without its own pauses, for tests.

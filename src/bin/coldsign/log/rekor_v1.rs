@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coldsign::check::Check;
-use coldsign::digest::Digest;
+use coldsign::digest::{Digest, hex};
 use coldsign::error::{Error, Result};
 use coldsign::format::attestation::render_envelope;
 use coldsign::format::json::{Names, Value, push_plain_string};
+use coldsign::format::log::note::Checkpoint;
 use coldsign::format::log::{Entry, body, merkle};
 use coldsign::keys::public::{Hash, KeyKind};
 use coldsign::limits;
@@ -52,8 +53,9 @@ impl Proposed {
         Self { request, body }
     }
 
-    fn leaf(&self) -> Digest {
-        merkle::leaf_hash(&self.body)
+    /// The body that the log makes of it.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -83,12 +85,12 @@ fn check_one_signature(envelope: &[u8]) -> Result<()> {
 pub(super) fn submit(log: &Service<'_>, proposed: &Proposed) -> Result<(Entry, bool)> {
     let answer = log.post(ENTRIES, JSON, &proposed.request, limits::LOG_REPLY)?;
     match answer.status {
-        201 => Ok((read(log, &answer, Method::Post, proposed)?, false)),
+        201 => Ok((read(log, &answer, Method::Post, &proposed.body)?, false)),
         409 => {
-            let id = check_log_redirect(log, &answer, &proposed.leaf())?;
+            let id = check_log_redirect(log, &answer, &merkle::leaf_hash(&proposed.body))?;
             let answer = log.get(&format!("{ENTRIES}/{id}"), limits::LOG_REPLY)?;
             match answer.status {
-                200 => Ok((read(log, &answer, Method::Get, proposed)?, true)),
+                200 => Ok((read(log, &answer, Method::Get, &proposed.body)?, true)),
                 _ => Err(log
                     .refused(&answer, Method::Get)
                     .by(Check::LogAnswer)
@@ -100,10 +102,11 @@ pub(super) fn submit(log: &Service<'_>, proposed: &Proposed) -> Result<(Entry, b
 }
 
 /// Looks an entry up by the hash of its leaf: that needs no search index, which many servers do not have.
-pub(super) fn find(log: &Service<'_>, proposed: &Proposed) -> Result<Option<Entry>> {
-    let answer = log.get(&format!("{ENTRIES}/{}", proposed.leaf().hex()), limits::LOG_REPLY)?;
+pub(super) fn find(log: &Service<'_>, body: &[u8]) -> Result<Option<Entry>> {
+    let leaf = merkle::leaf_hash(body).hex();
+    let answer = log.get(&format!("{ENTRIES}/{leaf}"), limits::LOG_REPLY)?;
     match answer.status {
-        200 => read(log, &answer, Method::Get, proposed).map(Some),
+        200 => read(log, &answer, Method::Get, body).map(Some),
         // A server without such a path says so in words.
         404 if answer.body.is_empty() || says_not_found(&answer) => Ok(None),
         _ => Err(log.refused(&answer, Method::Get)),
@@ -129,14 +132,23 @@ pub(super) fn is_spoken(log: &Service<'_>) -> Result<bool> {
     }
 }
 
-/// LOG-ANSWER: the entry that a log gives is the one that was proposed, byte for byte.
-fn read(log: &Service<'_>, answer: &Answer, method: Method, proposed: &Proposed) -> Result<Entry> {
+/// The checkpoint that the log serves; `None` where it serves none.
+pub(super) fn checkpoint(log: &Service<'_>) -> Result<Option<Checkpoint>> {
+    let answer = log.get("api/v1/log", limits::LOG_REPLY)?;
+    let value = Value::parse(&answer.body, limits::DEPTH_EVIDENCE, Names::Exact).ok();
+    let note = value.as_ref().and_then(|value| value.get("signedTreeHead")?.as_str());
+    let checkpoint = note.filter(|_| answer.status == 200).map(Checkpoint::parse).transpose();
+    checkpoint.map_err(|error| error.within(described(Method::Get, &answer.url)))
+}
+
+/// LOG-ANSWER: the entry that a log gives is the one that was asked for, byte for byte.
+fn read(log: &Service<'_>, answer: &Answer, method: Method, body: &[u8]) -> Result<Entry> {
     let entry =
         Entry::read_reply(&answer.body).map_err(|error| error.within(described(method, &answer.url)))?;
-    if entry.body == proposed.body {
+    if entry.body == body {
         return Ok(entry);
     }
-    Err(log.no_use(answer, method, "the entry is not the one that was proposed"))
+    Err(log.no_use(answer, method, "the entry is another one than was asked for"))
 }
 
 /// LOG-REDIRECT: the entry that is there already is on this log. LOG-ANSWER: it is the one that was proposed. Returns its
@@ -160,14 +172,6 @@ fn check_log_redirect(log: &Service<'_>, answer: &Answer, leaf: &Digest) -> Resu
         return Ok(id.to_owned());
     }
     Err(log.no_use(answer, Method::Post, "409: the entry is said to be another one than was proposed"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 const ENTRIES: &str = "api/v1/log/entries";

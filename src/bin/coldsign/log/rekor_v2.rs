@@ -17,7 +17,7 @@ use coldsign::limits;
 use coldsign::trust::{Log, Trust};
 use coldsign::verify::log::{Content, Of, Told, leaf_of, told};
 
-use super::service::Service;
+use super::service::{NOT_A_LOG, Service};
 use crate::net::{Answer, Method, described};
 
 /// What is proposed, and the leaf that the log makes of it.
@@ -68,7 +68,7 @@ pub(super) fn submit(
         201 => Ok((read(log, &answer, proposed)?, false)),
         409 => {
             let index = index(log, &answer)?;
-            let entry = rebuilt(tiles, proposed, index, trust, true)?;
+            let entry = rebuilt(tiles, &proposed.leaf, index, trust, true)?;
             let entry = entry.ok_or_else(|| {
                 log.no_use(&answer, Method::Post, "409: the entry at that index is another one")
             })?;
@@ -79,13 +79,8 @@ pub(super) fn submit(
 }
 
 /// Looks an entry up where it is said to be.
-pub(super) fn find(
-    tiles: &Service<'_>,
-    proposed: &Proposed,
-    index: u64,
-    trust: &Trust,
-) -> Result<Option<Entry>> {
-    rebuilt(tiles, proposed, index, trust, false)
+pub(super) fn find(tiles: &Service<'_>, leaf: &[u8], index: u64, trust: &Trust) -> Result<Option<Entry>> {
+    rebuilt(tiles, leaf, index, trust, false)
 }
 
 /// LOG-ANSWER: a server speaks Rekor v2: it has a checkpoint, or says that somebody else serves it.
@@ -93,9 +88,7 @@ pub(super) fn check_spoken(log: &Service<'_>) -> Result<()> {
     let answer = log.get("api/v2/checkpoint", limits::LOG_NOTE)?;
     match answer.status {
         200 | 501 => Ok(()),
-        404 => Err(log
-            .no_use(&answer, Method::Get, "neither Rekor v1 nor Rekor v2")
-            .hint("is this the address of a log, without the path of its API?")),
+        404 => Err(log.no_use(&answer, Method::Get, "neither Rekor v1 nor Rekor v2").hint(NOT_A_LOG)),
         _ => Err(log.refused(&answer, Method::Get)),
     }
 }
@@ -107,7 +100,7 @@ fn read(log: &Service<'_>, answer: &Answer, proposed: &Proposed) -> Result<Entry
     if entry.body == proposed.leaf {
         return Ok(entry);
     }
-    Err(log.no_use(answer, Method::Post, "the entry is not the one that was proposed"))
+    Err(log.no_use(answer, Method::Post, "the entry is another one than was asked for"))
 }
 
 /// Where the entry is that is there already.
@@ -119,13 +112,7 @@ fn index(log: &Service<'_>, answer: &Answer) -> Result<u64> {
 
 /// The entry at an index, with a proof from the log's checkpoint and tiles; `None` where the log has another one there, or
 /// none. With `wait` a checkpoint over it is waited for.
-fn rebuilt(
-    tiles: &Service<'_>,
-    proposed: &Proposed,
-    index: u64,
-    trust: &Trust,
-    wait: bool,
-) -> Result<Option<Entry>> {
+fn rebuilt(tiles: &Service<'_>, leaf: &[u8], index: u64, trust: &Trust, wait: bool) -> Result<Option<Entry>> {
     let Some((note, checkpoint)) = over(tiles, index, wait)? else { return Ok(None) };
     let log = named(&checkpoint, trust).ok_or_else(|| {
         Error::new(Check::LogRequired, tiles.url(CHECKPOINT))
@@ -139,7 +126,7 @@ fn rebuilt(
     };
     let body = fetched(tiles, bundle)?;
     let body = bundle.body(index, &body).map_err(|error| error.within(tiles.place()))?;
-    if body != proposed.leaf {
+    if body != leaf {
         return Ok(None);
     }
     let mut read = BTreeMap::new();
@@ -162,6 +149,16 @@ fn rebuilt(
         }),
         body: body.to_vec(),
     }))
+}
+
+/// The checkpoint that the log serves; `None` where it serves none here: its entries come with one all the same.
+pub(super) fn checkpoint(tiles: &Service<'_>) -> Result<Option<Checkpoint>> {
+    let answer = tiles.get(CHECKPOINT, limits::LOG_NOTE)?;
+    if answer.status != 200 {
+        return Ok(None);
+    }
+    let note = String::from_utf8_lossy(&answer.body);
+    Checkpoint::parse(&note).map(Some).map_err(|error| error.within(described(Method::Get, &answer.url)))
 }
 
 /// The log's checkpoint with the entry at `index` below it; `None` where there is none and nobody waits.

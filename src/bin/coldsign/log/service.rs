@@ -132,10 +132,11 @@ impl<'a> Service<'a> {
             _ => self.whose.answer(),
         };
         let error = Error::new(check, described(method, &answer.url)).detail(said(answer));
-        if answer.status == 404 && method == Method::Post {
-            return error.hint("is this the address of such a service, without the path of its API?");
+        match (answer.status, method, self.whose) {
+            (404, Method::Post, Whose::Log) => error.hint(NOT_A_LOG),
+            (404, Method::Post, Whose::Authority) => error.hint("an authority is given by its whole address"),
+            _ => error,
         }
-        error
     }
 
     /// LOG-ANSWER, TSA-ANSWER: an answer of the right status that cannot be used.
@@ -190,6 +191,8 @@ fn shortened(text: &str) -> String {
     text.chars().take(limits::SHOWN).collect()
 }
 
+/// What is most often wrong where a path is not there.
+pub(super) const NOT_A_LOG: &str = "a log is given by its address, without the path of its API";
 /// How often a request that times out is sent in all.
 const TRIES: u32 = 3;
 /// The first pause before what timed out is sent again, and before a log is looked at again.

@@ -21,6 +21,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// For a command that has no flags of the network.
+    pub(crate) fn alone() -> Self {
+        Self { plain_http: Vec::new(), ca: None, request: Duration::from_secs(300), connections: 1 }
+    }
+
     /// The origin of a registry, `https://HOST[:PORT]/` or `http://…`: chosen before the first byte, and kept.
     ///
     /// Plain HTTP is for hosts of `--plain-http` and, without `--registry-ca`, for loopback addresses. REGISTRY-REACH:

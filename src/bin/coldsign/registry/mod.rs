@@ -65,6 +65,11 @@ impl Registries {
         }
     }
 
+    /// What speaks to servers.
+    pub(crate) fn http(&self) -> &Http {
+        self.session.http()
+    }
+
     /// Layouts alone, each opened once.
     pub(crate) fn layouts(&self) -> &Layouts {
         &self.layouts

@@ -32,7 +32,7 @@ pub(crate) fn run(asked: &VerifyAttestation, console: &mut dyn Console) -> Resul
         annotations: BTreeMap::new(),
         claims: asked.check_claims,
         threshold: asked.threshold,
-        evidence: trust::evidence(&asked.trust, console)?,
+        evidence: trust::evidence_of(&asked.trust, &asked.lookup, Some(&asked.network), console)?,
     };
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;

@@ -28,7 +28,7 @@ use images::{Image, Images, Judge, Judged};
 /// Verifies every image, also after one failed. The exit code is that of the first that fails.
 pub(crate) fn run(asked: &Verify, console: &mut dyn Console) -> Result<Exit> {
     let keys = files::read_keys(&asked.keys)?;
-    let evidence = trust::evidence(&asked.trust, console)?;
+    let evidence = trust::evidence_of(&asked.trust, &asked.lookup, Some(&asked.network), console)?;
     let demand = demand(asked, &keys, evidence)?;
     let elsewhere = Elsewhere::of(asked.beside.signature_repository.as_ref())?;
     let station = Station::open(&asked.network, elsewhere.repository())?;

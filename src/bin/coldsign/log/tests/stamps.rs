@@ -17,7 +17,12 @@ fn reply(name: &str) -> Reply {
 }
 
 /// A question with the recorded nonce.
-fn ask(server: &Server, message: &[u8], certificate: bool, trust: &Trust) -> Result<super::super::Stamped> {
+fn ask(
+    server: &Server,
+    message: &[u8],
+    certificate: bool,
+    trust: &Trust,
+) -> Result<crate::log::timestamp::Stamped> {
     let http = client(settings());
     let url = server.url("/api/v1/timestamp");
     TimestampAuthority::new(&http, &url)?.hasty().stamp_with(message, NONCE, certificate, trust)

@@ -199,14 +199,25 @@ fn entries_are_found_by_their_index() {
     let http = client(settings());
     let rekor = Rekor::new(&http, Version::V2, &server.url(""), None).unwrap().hasty();
     let trust = trust("tr-both.json");
-    let find = |signed: &Signed, index| rekor.find(&signed.of(), index, &trust);
-    assert_eq!(find(&Signed::artifact(), Some(0)).unwrap().unwrap().entry().index, 0);
-    assert_eq!(find(&Signed::statement(), Some(1)).unwrap().unwrap().entry().index, 1);
-    for (signed, index) in [(Signed::artifact(), 1), (Signed::artifact(), 4), (Signed::statement(), u64::MAX)]
-    {
-        assert!(find(&signed, Some(index)).unwrap().is_none());
+    let entry = |name: &str, index| {
+        let entry = Entry::read_reply(recorded().body(name).as_bytes()).unwrap();
+        Entry { index, ..entry }
+    };
+    let find = |signed: &Signed, entry: Entry| {
+        let found = rekor.find(&signed.of(), Some(&entry), &trust).unwrap();
+        found.map(|found| (found.entry().index, found.stood()))
+    };
+    let (artifact, statement) = (Signed::artifact(), Signed::statement());
+    assert_eq!(find(&artifact, entry("ec-a-artifact", 0)), Some((0, true)));
+    assert_eq!(find(&statement, entry("ec-b-dsse-pae", 1)), Some((1, true)));
+    // Another one is there, or none yet.
+    for index in [1, 4, u64::MAX] {
+        assert_eq!(find(&artifact, entry("ec-a-artifact", index)), None, "{index}");
     }
-    let (check, shown) = refused(find(&Signed::artifact(), None));
+    // The log has it, and it is another signature's.
+    let other = rekor.find(&artifact.of(), Some(&entry("ec-b-dsse-pae", 1)), &trust);
+    assert_eq!(refused(other).0, Check::LogLeaf);
+    let (check, shown) = refused(rekor.find(&artifact.of(), None, &trust));
     assert_eq!(check, Check::Usage);
     assert!(shown.contains("has no search"), "{shown}");
     assert!(paths(&server).iter().all(|path| path.starts_with("GET ")));
