@@ -3,6 +3,8 @@
 //!
 //! Prints ratios; judges nothing. `just bench`, or `cargo bench --bench logs -- [BUNDLES]`.
 
+#![expect(clippy::indexing_slicing, reason = "a bench fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
@@ -66,7 +68,8 @@ fn main() {
             whole += timed(bundles / 10, &judge);
             checks += timed(bundles / 10, &raw);
         }
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / bundles as f64;
+        let each =
+            |time: Duration| time.as_secs_f64() * 1e6 / f64::from(u32::try_from(bundles).unwrap_or(u32::MAX));
         println!("{what}: {bundles} bundles, one trusted root, read once in {parsed:.2?}");
         println!("  {:.0} us each, raw signature checks {:.0} us", each(whole), each(checks));
         println!(

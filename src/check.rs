@@ -450,7 +450,7 @@ checks! {
         LogBody "LOG-BODY" Log "body of the entry cannot be read",
             "A body is the RFC 8785 bytes of its kind's schema: no other member, no other spelling, one PEM block.";
         LogSignature "LOG-SIGNATURE" Log "entry holds another signature",
-            "The entry has one signature, the one it stands beside, byte for byte.";
+            "The entry has one signature, the one it stands beside, byte for byte; in an .att this one is among those of the envelope.";
         LogKey "LOG-KEY" Log "entry names another key",
             "The entry's key is the key that the signature was verified with.";
         LogHash "LOG-HASH" Log "entry is about other bytes",

@@ -53,8 +53,7 @@ impl Digest {
     /// The 64 hex digits.
     #[must_use]
     pub fn hex(&self) -> String {
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        hex(&self.0)
     }
 
     /// The 64 hex digits in eight groups of eight, as a person compares them.
@@ -98,6 +97,13 @@ fn nibble(digit: u8) -> Result<u8, NotADigest> {
         b'a'..=b'f' => Ok(digit - b'a' + 10),
         _ => Err(NotADigest),
     }
+}
+
+/// Bytes as lower-case hex digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -31,14 +31,14 @@ use crate::verify::{Form, Known, Message, VerifiedSignature};
 
 /// A request and the signatures over it, none or more. Every signature verifies by a key that the file names; which
 /// keys a person trusts is another question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Response {
     request: Arc<Request>,
     signers: BTreeMap<Digest, Signer>,
 }
 
 /// One key's signatures over a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signer {
     key: PublicKey,
     signatures: BTreeMap<Place, VerifiedSignature>,
@@ -164,6 +164,13 @@ impl Signer {
     #[must_use]
     pub fn logged(&self, place: Place) -> Option<&Material> {
         self.material.get(&place)
+    }
+
+    /// The layer of a payload; `None` where the key did not sign it.
+    fn layer(&self, place: Place, of: &PayloadUnit) -> Option<Layer> {
+        let signature = self.signature(place)?.as_bytes().to_vec();
+        let material = self.logged(place).cloned().unwrap_or_default();
+        Some(Layer { payload: of.payload.clone(), signature, material })
     }
 
     /// Puts a signature, with what stands beside it. Of two signatures the bytewise smaller one stays, with all that is
@@ -377,18 +384,9 @@ impl Response {
         let payloads =
             self.request.groups().get(group).map(|group| group.payloads.as_slice()).unwrap_or_default();
         let layers = payloads.iter().enumerate().flat_map(|(unit, of)| {
-            self.signers
-                .values()
-                .filter_map(move |signer| self.layer(Place::Payload(group, unit), of, signer))
+            self.signers.values().filter_map(move |signer| signer.layer(Place::Payload(group, unit), of))
         });
         layers.collect()
-    }
-
-    /// The layer of a payload by a key; `None` where the key did not sign it.
-    fn layer(&self, place: Place, of: &PayloadUnit, signer: &Signer) -> Option<Layer> {
-        let signature = signer.signature(place)?.as_bytes().to_vec();
-        let material = signer.logged(place).cloned().unwrap_or_default();
-        Some(Layer { payload: of.payload.clone(), signature, material })
     }
 
     /// The attestation of a statement by a key as it stands in an `.att`: the envelope, and the layer that names it.
@@ -458,9 +456,9 @@ impl Response {
     /// without a promise beside a payload; LOG-LIMIT, TOKEN-LIMIT; SIGNATURE-INVALID where the key did not sign there.
     pub fn add_material(&mut self, key_id: &Digest, place: Place, material: Material) -> Result<bool> {
         let absent = || Error::new(Check::SignatureInvalid, key_id).detail("this key did not sign it");
-        let signed = self.of(place, key_id).ok_or_else(absent)?;
+        let known = self.of(place, key_id).ok_or_else(absent)?;
         material.check_limits()?;
-        signed.check_bound(&material)?;
+        known.check_bound(&material)?;
         let material = match place {
             Place::Payload(..) => {
                 let entries = material.entries.iter().map(check_log_set).collect::<Result<_>>()?;
@@ -469,10 +467,21 @@ impl Response {
             Place::Statement(_) | Place::File(_) => check_log_proofs(material)?,
         };
         let there = self.logged(place, key_id).cloned().unwrap_or_default();
-        let signer = self.signers.get_mut(key_id).ok_or_else(absent)?;
-        let signature = signer.signature(place).cloned().ok_or_else(absent)?;
-        signer.put(place, signature, material)?;
-        Ok(signer.logged(place).is_some_and(|now| *now != there))
+        let by = self.signers.get_mut(key_id).ok_or_else(absent)?;
+        let signature = by.signature(place).cloned().ok_or_else(absent)?;
+        by.put(place, signature, material)?;
+        Ok(by.logged(place).is_some_and(|now| *now != there))
+    }
+
+    /// Makes room in the one place that a `.sig` layer has for an entry, and for a timestamp: what stands there and is not kept
+    /// goes. A bundle has room for others.
+    pub fn make_room(&mut self, key_id: &Digest, place: Place, kept: &Material) {
+        let Place::Payload(..) = place else { return };
+        let there = self.signers.get_mut(key_id).and_then(|signer| signer.material.get_mut(&place));
+        if let Some(there) = there {
+            there.entries.retain(|entry| kept.entries.contains(entry));
+            there.tokens.retain(|token| kept.tokens.contains(token));
+        }
     }
 
     /// Every signature, as [`crate::verify::Verifier`] knows them.

@@ -193,17 +193,19 @@ fn the_harness() {
         let of_no_log = verify(&bundle, &at("keys/img.pub"), &at("roots/tr-v1.json"), what);
         of_no_log.stderr_line("error[LOG-REQUIRED]: [..]");
     }
-    // The same for an envelope: of an image, which is a file by its digest.
-    let cases: serde_json::Value =
-        serde_json::from_slice(&fs::read(fixture("log/cases.json")).unwrap()).unwrap();
-    let (image, cases) = (cases["image_digest"].as_str().unwrap(), cases["cases"].as_array().unwrap());
-    let case = cases.iter().find(|case| case["name"] == "b1-base").unwrap();
-    let envelope = case["referrers"][0]["bundle_raw"].as_str().unwrap();
-    sandbox.write("envelope.json", envelope);
-    let good = verify("envelope.json", &at("keys/img.pub"), &at("roots/tr-v1.json"), image);
-    assert_eq!(good.code(), Some(0), "{good}");
-    let by_stranger = verify("envelope.json", &at("keys/img2.pub"), &at("roots/tr-v1.json"), image);
-    assert_eq!(by_stranger.code(), Some(12), "{by_stranger}");
+    // An envelope goes to the other command, by the type that it has. No log was asked for this one, which is the last thing
+    // that is looked at.
+    let golden = |name: &str| shown(&fixture("golden").join(name));
+    let statement = fs::read(fixture("golden/attestation/statement.json")).unwrap();
+    let statement: serde_json::Value = serde_json::from_slice(&statement).unwrap();
+    let subject = format!("sha256:{}", statement["subject"][0]["digest"]["sha256"].as_str().unwrap());
+    let envelope = golden("attestation/bundle.json");
+    let not_logged = verify(&envelope, &golden("key.pub"), &root, &subject);
+    not_logged.stderr_line("error[LOG-REQUIRED]: [..]");
+    let by_stranger = verify(&envelope, &at("keys/img2.pub"), &root, &subject);
+    by_stranger.stderr_line("error[SIG-KEY]: [..]");
+    let of_another = verify(&envelope, &golden("key.pub"), &root, &digest);
+    of_another.stderr_line("error[BUNDLE-SUBJECT]: [..]");
 
     let keyless = ["--certificate-identity", "me", "--certificate-oidc-issuer", "you", "file"];
     let words = ["verify-bundle", "--bundle", &bundle];
@@ -248,7 +250,43 @@ impl Part {
 }
 
 /// Where we say no and the oracle yes.
-const EXCEPTIONS: &[(&str, Part, Check, &str)] = &[];
+const EXCEPTIONS: &[(&str, Part, Check, &str)] = &[
+    (
+        "bundle-negative-log-index_fail",
+        Part::Read,
+        Check::LogSyntax,
+        "an index below zero is not read at all",
+    ),
+    (
+        "trust-root-tlog-missing-validity-start_fail",
+        Part::Read,
+        Check::TrustMember,
+        "a log's key without a start is refused with its root; the oracle does not look at windows",
+    ),
+    ("bundle-empty-certificate-chain_fail", Part::Body, Check::LogBody, SYNTHETIC),
+    ("bundle-unknown-version_fail", Part::Body, Check::LogBody, SYNTHETIC),
+    ("intoto-expired-certificate_fail", Part::Body, Check::LogBody, PAYLOAD),
+    ("intoto-log-entry-mismatch_fail", Part::Body, Check::LogBody, PAYLOAD),
+    ("intoto-missing-inclusion-proof_fail", Part::Body, Check::LogBody, PAYLOAD),
+    ("intoto-set-outside-signing-cert-validity_fail", Part::Body, Check::LogBody, PAYLOAD),
+    ("intoto-tsa-timestamp-outside-cert-validity_fail", Part::Body, Check::LogBody, PAYLOAD),
+    ("intoto-with-custom-trust-root", Part::Body, Check::LogBody, PAYLOAD),
+    ("rekor2-checkpoint-missing-origin_fail", Part::Checkpoint, Check::LogCheckpoint, LINES),
+    ("rekor2-checkpoint-missing-root-hash_fail", Part::Checkpoint, Check::LogCheckpoint, LINES),
+    ("rekor2-checkpoint-missing-size_fail", Part::Checkpoint, Check::LogCheckpoint, LINES),
+    (
+        "checkpoint-bad-keyhint_fail",
+        Part::Note,
+        Check::LogNote,
+        "the signature is good and the line names another key; the oracle does not compare the id",
+    ),
+];
+
+const SYNTHETIC: &str = "the body has a kind and nothing else; the oracle does not read bodies";
+const PAYLOAD: &str = "the envelope has its payload, which Rekor leaves out of what it logs (pkg/types/intoto/v0.0.2, \
+                       Canonicalize): one entry, one spelling. Keyless bundles, of a log that was made for the suite";
+const LINES: &str =
+    "a line is missing; the oracle takes lines by their places, finds another root and no signature";
 
 /// What was compared.
 #[derive(Default)]
@@ -373,5 +411,18 @@ fn every_part_as_the_oracle_says() {
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
     let rows: BTreeSet<_> = EXCEPTIONS.iter().map(|row| (row.0.to_owned(), row.1)).collect();
     assert_eq!(excepted, rows, "a stale exception");
-    assert_eq!(agreed.into_iter().collect::<Vec<_>>(), []);
+    let counts = [
+        (Part::Read, (67, 1)),
+        (Part::Body, (59, 0)),
+        (Part::Set, (33, 5)),
+        (Part::Checkpoint, (57, 7)),
+        (Part::Inclusion, (59, 5)),
+        (Part::Root, (56, 1)),
+        (Part::Note, (53, 2)),
+    ];
+    assert_eq!(
+        agreed.into_iter().collect::<Vec<_>>(),
+        counts,
+        "how often both said yes, and how often both no"
+    );
 }

@@ -80,7 +80,9 @@ fn beside(material: &Material) -> String {
     let tokens: Vec<String> = material.tokens.iter().map(token).collect();
     if !tokens.is_empty() {
         let tokens = tokens.join(",");
-        out.push_str(&format!(",\"timestampVerificationData\":{{\"rfc3161Timestamps\":[{tokens}]}}"));
+        out.push_str(",\"timestampVerificationData\":{\"rfc3161Timestamps\":[");
+        out.push_str(&tokens);
+        out.push_str("]}");
     }
     out
 }

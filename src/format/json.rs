@@ -189,6 +189,14 @@ pub fn push_plain_string(out: &mut Vec<u8>, text: &str) {
     push_string(out, text, false);
 }
 
+/// `text` as [`push_plain_string`] writes it.
+#[must_use]
+pub fn quoted_plain(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    push_plain_string(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Appends an object of strings; `push` writes the strings.
 pub fn push_strings(out: &mut Vec<u8>, members: &BTreeMap<String, String>, push: fn(&mut Vec<u8>, &str)) {
     out.push(b'{');

@@ -56,6 +56,16 @@ pub enum Hash {
 }
 
 impl Hash {
+    /// Its name before hex digits, as in `sha256:...`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
     /// Its size in bytes.
     #[must_use]
     pub fn size(self) -> usize {

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::format::reference::Repository;
 use crate::response::{Place, Response};
+use crate::verify::material::verified;
 use crate::verify::{Demand, Evidence, Purpose, Verifier, Want};
 
 /// Adds to a response what stands beside its signatures by the keys given and holds. What cannot be read is left: whoever
@@ -34,15 +35,21 @@ pub fn adopt(response: &mut Response, wanted: &Wanted, destinations: &dyn Destin
                 annotations: BTreeMap::new(),
                 claims: true,
                 threshold: 1,
-                evidence: Evidence { log: Want::IfPresent, tsa: Want::IfPresent, ..wanted.evidence.clone() },
+                evidence: Evidence {
+                    log: Want::IfPresent,
+                    tsa: Want::IfPresent,
+                    keep: true,
+                    ..wanted.evidence.clone()
+                },
             };
             let found = gather::judge(&*store, &subject, &verifier, &demand, &Patience::default());
             for valid in found.into_iter().filter_map(|verdict| verdict.outcome.ok()) {
                 let place = places.get(&(valid.key_id(), valid.signature().to_vec()));
-                if let Some(place) = place.filter(|_| !valid.material().is_empty()) {
-                    // Of an `.att` it may be of the envelope, which has no place in a response.
-                    let _ = response.add_material(&valid.key_id(), *place, valid.material().clone());
-                }
+                let Some(place) = place.filter(|_| !valid.material().is_empty()) else { continue };
+                let Some(signed) = response.of(*place, &valid.key_id()) else { continue };
+                // Whoever may push puts entries of logs of his own there: what holds is taken, and nothing else.
+                let holds = verified(valid.material(), &signed.of(), &wanted.evidence.trust);
+                let _ = response.add_material(&valid.key_id(), *place, holds);
             }
         }
     }

@@ -183,7 +183,7 @@ pub fn read_rekor_response(file: &[u8]) -> Result<Entry> {
     let text = std::str::from_utf8(file).map_err(|error| refuse("not UTF-8").caused_by(error))?;
     let value = Value::parse(file, limits::DEPTH_EVIDENCE, Names::Exact)
         .map_err(|error| refuse("not strict JSON").caused_by(error))?;
-    if value.get("verification").is_some() || value.as_object().is_some_and(|members| is_reply(members)) {
+    if value.get("verification").is_some() || value.as_object().is_some_and(is_reply) {
         let error = refuse("a log's reply as it came, not as cosign keeps it");
         return Err(error.hint("coldsign log add puts a reply into a response"));
     }
@@ -369,6 +369,9 @@ impl Run<'_> {
             if look.stands {
                 return Ok(self.attached(look));
             }
+            // What stands there for it does not hold, by what is beside it.
+            self.put(true)?;
+            destinations.finish()?;
         }
         for round in 1..=limits::SETTLE_ROUNDS {
             let settles = destinations.settle()?;

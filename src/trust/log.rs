@@ -27,6 +27,8 @@ struct Host {
     name: String,
     /// With the port, where the address has one.
     with_port: Option<String>,
+    /// Whether the address has a scheme: without one verifiers of Rekor v2 entries find no origin in it.
+    has_scheme: bool,
 }
 
 impl Log {
@@ -110,13 +112,18 @@ impl Log {
     /// The host of its address, which is the origin of a Rekor v2 log; `None` for a bare key, and where the address has none.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        self.host.as_ref().map(|host| host.name.as_str())
+        self.host.as_ref().filter(|host| host.has_scheme).map(|host| host.name.as_str())
     }
 
     /// What it is called on the screen.
     #[must_use]
     pub fn name(&self) -> String {
-        self.host().map_or_else(|| self.id.short(), str::to_owned)
+        self.host.as_ref().map_or_else(|| self.id.short(), |host| host.name.clone())
+    }
+
+    /// Whether its address can be read, where it has one: what cannot be read pins nothing.
+    pub(super) fn has_readable_address(&self) -> bool {
+        self.base_url.is_none() || self.host.is_some()
     }
 
     /// The file or variable that names it.
@@ -156,11 +163,24 @@ impl Log {
 }
 
 impl Host {
-    fn of(url: &str) -> Option<Self> {
-        let url = url::Url::parse(url).ok()?;
+    /// The host as it stands in an address `SCHEME://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`: spelled in one way alone, so
+    /// that every reader finds the same. `None` for everything else.
+    fn of(text: &str) -> Option<Self> {
+        let (has_scheme, rest) = match text.split_once("://") {
+            Some(("http" | "https", rest)) => (true, rest),
+            Some(_) => return None,
+            None => (false, text),
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let url = url::Url::parse(&format!("http://{authority}/")).ok()?;
         let name = url.host_str()?.to_owned();
-        let with_port = url.port().map(|port| format!("{name}:{port}"));
-        Some(Self { name, with_port })
+        let port = authority.strip_prefix(name.as_str())?;
+        let is_port = port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        if name.starts_with('[') || !(port.is_empty() || is_port) {
+            return None;
+        }
+        let with_port = is_port.then(|| authority.to_owned());
+        Some(Self { name, with_port, has_scheme })
     }
 }
 

@@ -35,6 +35,12 @@ impl Trust {
     pub fn add_root(&mut self, bytes: &[u8], source: &str) -> Result<()> {
         let root = TrustedRoot::parse(bytes).map_err(|error| error.within(source))?;
         let (logs, authorities) = root.into_trust(&Arc::from(source));
+        if let Some(log) = logs.iter().find(|log| !log.has_readable_address()) {
+            return Err(Error::new(Check::TrustMember, source).detail(format!(
+                "baseUrl is no address with a host in lower case: {}",
+                log.base_url().unwrap_or_default()
+            )));
+        }
         self.rooted = true;
         self.logs.extend(logs);
         self.authorities.extend(authorities);

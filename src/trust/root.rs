@@ -10,7 +10,7 @@ use super::{Authority, Log, Time, Window};
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::json::{Names, Value, push_plain_string};
+use crate::format::json::{Names, Value, quoted_plain};
 use crate::format::log::{present, protobuf_base64};
 use crate::keys::public::{KeyKind, PublicKey};
 use crate::limits;
@@ -131,14 +131,14 @@ fn read_authority(authority: &Value) -> Result<Authority> {
 fn window(value: &Value) -> Result<Option<Window>> {
     let Some(range) = present(value.get("validFor")) else { return Ok(None) };
     range.only(&["start", "end"]).map_err(refuse)?;
-    let time = |name: &str| match present(range.get(name)) {
+    let time = |name: &str, parse: fn(&str) -> Option<Time>| match present(range.get(name)) {
         None => Ok(None),
         Some(value) => {
-            let time = value.as_str().and_then(Time::parse);
+            let time = value.as_str().and_then(parse);
             time.map(Some).ok_or_else(|| refuse("validFor is no RFC 3339 time in UTC"))
         }
     };
-    let (start, end) = (time("start")?, time("end")?);
+    let (start, end) = (time("start", Time::parse_start)?, time("end", Time::parse)?);
     if start.is_some_and(|start| end.is_some_and(|end| end < start)) {
         return Err(refuse("validFor ends before it starts"));
     }
@@ -192,7 +192,7 @@ fn render_log(log: &Log) -> String {
         KeyKind::P384 => "PKIX_ECDSA_P384_SHA_384",
         _ => "PKIX_ECDSA_P256_SHA_256",
     };
-    let url = log.base_url().map(|url| format!("\"baseUrl\":{},", quoted(url))).unwrap_or_default();
+    let url = log.base_url().map(|url| format!("\"baseUrl\":{},", quoted_plain(url))).unwrap_or_default();
     format!(
         "{{{url}\"hashAlgorithm\":\"SHA2_256\",\"publicKey\":{{\"rawBytes\":\"{}\",\"keyDetails\":\"{details}\"{}}},\
          \"logId\":{{\"keyId\":\"{}\"}}}}",
@@ -207,7 +207,7 @@ fn render_authority(authority: &Authority) -> String {
         .chain()
         .map(|certificate| format!("{{\"rawBytes\":\"{}\"}}", STANDARD.encode(certificate)))
         .collect();
-    let uri = authority.uri().map(|uri| format!("\"uri\":{},", quoted(uri))).unwrap_or_default();
+    let uri = authority.uri().map(|uri| format!("\"uri\":{},", quoted_plain(uri))).unwrap_or_default();
     format!(
         "{{{uri}\"certChain\":{{\"certificates\":[{}]}}{}}}",
         certificates.join(","),
@@ -224,12 +224,6 @@ fn render_window(window: Option<Window>) -> String {
     }
     out.push('}');
     out
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len() + 2);
-    push_plain_string(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 const MEMBERS: [&str; 5] = ["mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities"];

@@ -11,9 +11,19 @@ impl Time {
     /// Reads an RFC 3339 time as protobuf JSON writes it, ending in `Z`; a fraction of a second is dropped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let time = humantime::parse_rfc3339(text).ok()?;
-        time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| Self(since.as_secs()))
+        since_1970(text).map(|since| Self(since.as_secs()))
     }
+
+    /// The same, a fraction of a second rounded up: from when on something holds.
+    #[must_use]
+    pub fn parse_start(text: &str) -> Option<Self> {
+        let since = since_1970(text)?;
+        since.as_secs().checked_add(u64::from(since.subsec_nanos() > 0)).map(Self)
+    }
+}
+
+fn since_1970(text: &str) -> Option<Duration> {
+    humantime::parse_rfc3339(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()
 }
 
 impl fmt::Display for Time {

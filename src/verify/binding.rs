@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::check::Check;
-use crate::digest::Digest;
+use crate::digest::{Digest, hex};
 use crate::error::{Error, Result};
 use crate::format::log::body::{self, Body, Signed};
 use crate::format::log::merkle;
@@ -108,7 +108,7 @@ pub(super) fn check_body(body: &Body, of: &Of<'_>) -> Result<()> {
         Body::HashedRekord { algorithm, hash, signed } => {
             check_signed(std::slice::from_ref(signed), of)?;
             let Content::Hash(by, bytes) = of.content else { return Err(Error::new(Check::LogHash, "")) };
-            check_log_hash(algorithm, hash, name(by), bytes)
+            check_log_hash(algorithm, hash, by.name(), bytes)
         }
         Body::Dsse { envelope, payload, signed } | Body::Intoto002 { envelope, payload, signed } => match of
             .content
@@ -280,22 +280,6 @@ pub fn check_log_inclusion(index: u64, entry: &Entry, proof: &Proof, checkpoint:
     let leaf = merkle::leaf_hash(&entry.body);
     let root = merkle::root(index, checkpoint.size(), leaf, &proof.hashes);
     if root == Some(checkpoint.root()) { Ok(()) } else { Err(Error::new(Check::LogInclusion, "")) }
-}
-
-fn name(hash: Hash) -> &'static str {
-    match hash {
-        Hash::Sha256 => "sha256",
-        Hash::Sha384 => "sha384",
-        Hash::Sha512 => "sha512",
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 /// The base64 of a bundle's signature, as entries spell it.

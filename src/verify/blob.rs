@@ -187,12 +187,12 @@ fn check_sig_key<'k, 'h>(
 /// BLOB-BUNDLE: a bundle of a published version by a public key that holds the signature of a file.
 fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     let refuse = |why: &str| Error::new(Check::BlobBundle, "").detail(why);
+    if let Some(Local { signature, text, material }) = read_local(bytes)? {
+        return Ok(BlobSignature { text, ..BlobSignature::of(signature, None, material) });
+    }
     if bytes.len() <= limits::MANIFEST
         && let Ok(value) = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
     {
-        if value.get("base64Signature").is_some() {
-            return read_local(&value);
-        }
         if value.get("dsseEnvelope").is_some() {
             return Err(refuse("it holds an attestation or an image's signature, not a file's"));
         }
@@ -224,20 +224,34 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     Ok(BlobSignature::of(signature, Some((hash, bytes)), material))
 }
 
-/// What `cosign sign-blob --bundle` wrote before 3 (cosign `LocalSignedPayload`): a signature and the promise of a Rekor v1
-/// log. A proof has no place in it.
-fn read_local(value: &Value) -> Result<BlobSignature> {
+/// What cosign wrote before 3 for a file (cosign `LocalSignedPayload`): a signature, or the envelope of an attestation, and
+/// the promise of a Rekor v1 log. A proof has no place in it.
+pub(super) struct Local {
+    /// What is in it as base64.
+    pub(super) signature: Vec<u8>,
+    /// That base64.
+    text: String,
+    pub(super) material: Material,
+}
+
+/// Reads such a file; `None` where it is none. BLOB-BUNDLE, SIG-CERTIFICATE, SIG-LOG.
+pub(super) fn read_local(bytes: &[u8]) -> Result<Option<Local>> {
     let refuse = |why: &str| Error::new(Check::BlobBundle, "").detail(why);
+    if bytes.len() > limits::MANIFEST {
+        return Ok(None);
+    }
+    let Ok(value) = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact) else { return Ok(None) };
+    let Some(text) = value.get("base64Signature") else { return Ok(None) };
     value.only(&["base64Signature", "cert", "rekorBundle"]).map_err(refuse)?;
     if present(value.get("cert")).is_some_and(|cert| cert.as_str() != Some("")) {
         return Err(Error::new(Check::SigCertificate, ""));
     }
-    let text = value.get("base64Signature").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| refuse("base64Signature is empty"))?;
-    let signature = STANDARD.decode(text).map_err(|_| refuse("base64Signature is not padded base64"))?;
+    let text = text.as_str().filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| refuse("base64Signature is empty"))?.to_owned();
+    let signature = STANDARD.decode(&text).map_err(|_| refuse("base64Signature is not padded base64"))?;
     let entry = present(value.get("rekorBundle")).map(Entry::read_promised).transpose()?;
     let material = Material { entries: entry.into_iter().collect(), tokens: Vec::new() };
-    Ok(BlobSignature { text: text.to_owned(), ..BlobSignature::of(signature, None, material) })
+    Ok(Some(Local { signature, text, material }))
 }
 
 enum Hasher {

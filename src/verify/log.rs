@@ -38,8 +38,8 @@ pub enum Checked<'t> {
 
 /// Checks an entry with the logs that it may be of; an error where it is invalid.
 pub fn check<'t>(entry: &Entry, of: &Of<'_>, trust: &'t Trust) -> Result<Checked<'t>> {
-    let mut refused = None;
-    let mut unnamed = None;
+    let (mut refused, mut unnamed) = (None, None);
+    let mut entered = None::<Entered<'t>>;
     for log in trust.logs_of(entry.log_id) {
         let is_v2 = entry.kind.as_ref().is_some_and(Kind::is_v2);
         let checked = match (is_v2, log.host()) {
@@ -51,13 +51,27 @@ pub fn check<'t>(entry: &Entry, of: &Of<'_>, trust: &'t Trust) -> Result<Checked
             (false, _) => check_v1(entry, of, log),
         };
         match checked {
-            Ok(entered) => return Ok(Checked::Entered(entered)),
+            Ok(found) if entered.as_ref().is_none_or(|other| lasts_longer(found.log, other.log)) => {
+                entered = Some(found);
+            }
+            Ok(_) => {}
             Err(error) => refused = refused.or(Some(error)),
         }
+    }
+    if let Some(entered) = entered {
+        return Ok(Checked::Entered(entered));
     }
     match refused {
         Some(error) => Err(error.within(format!("log entry {}", entry.index))),
         None => Ok(Checked::Unchecked(unnamed.unwrap_or_else(|| UNKNOWN.to_owned()))),
+    }
+}
+
+/// Whether one window of a key ends after another: a trusted root may name a key twice, in any order.
+fn lasts_longer(log: &Log, other: &Log) -> bool {
+    match (log.end(), other.end()) {
+        (end, Some(other)) => end.is_none_or(|end| end > other),
+        (_, None) => false,
     }
 }
 

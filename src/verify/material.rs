@@ -51,6 +51,8 @@ pub struct Evidence {
     pub tsa: Want,
     /// Where entries are looked up that do not stand beside their signature.
     pub lookup: Option<Arc<dyn Lookup>>,
+    /// Whether what stands beside a valid signature is kept with it: for whoever puts it elsewhere.
+    pub keep: bool,
 }
 
 /// A log that is asked for entries. What it answers is checked like every other entry: a server is never believed.
@@ -66,7 +68,14 @@ impl Evidence {
     /// Nothing is demanded and nobody is trusted: what is there is unchecked.
     #[must_use]
     pub fn none() -> Self {
-        Self { trust: Arc::default(), log: Want::IfPresent, logs: 1, tsa: Want::IfPresent, lookup: None }
+        Self {
+            trust: Arc::default(),
+            log: Want::IfPresent,
+            logs: 1,
+            tsa: Want::IfPresent,
+            lookup: None,
+            keep: false,
+        }
     }
 
     /// The same, and what is there is not looked at.
@@ -151,7 +160,7 @@ pub struct SeenEntry {
     pub proof: State,
     /// The time that the log signed.
     pub time: Option<Time>,
-    /// Why it is unchecked or invalid.
+    /// Why it is unchecked or invalid, in lines.
     pub reason: Option<String>,
     /// Whether it stood nowhere beside the signature, and a log was asked for it.
     pub looked_up: bool,
@@ -215,6 +224,20 @@ impl Standing {
 
 fn together(states: impl Iterator<Item = State>) -> State {
     states.max().unwrap_or(State::Absent)
+}
+
+/// What of a material holds by itself: entries of logs and timestamps of authorities that are trusted.
+#[must_use]
+pub fn verified(material: &Material, of: &Of<'_>, trust: &Trust) -> Material {
+    let holds = |entry: &&Entry| matches!(log::check(entry, of, trust), Ok(Checked::Entered(_)));
+    let stamped = |der: &&Vec<u8>| {
+        let check = |token: Token| token.check(of.stamped(), trust.authorities());
+        matches!(Token::parse(der).and_then(check), Ok(Some(_)))
+    };
+    Material {
+        entries: material.entries.iter().filter(holds).cloned().collect(),
+        tokens: material.tokens.iter().filter(stamped).cloned().collect(),
+    }
 }
 
 /// Judges what stands beside a signature. The second value is an error where something is invalid, or what is demanded is
@@ -373,7 +396,10 @@ fn look_up(
     match lookup.find(of, &demand.trust) {
         Ok(Some(entry)) => return Some(entry),
         Ok(None) => standing.lookup = Some(NoEntry::Absent(lookup.name())),
-        Err(error) => standing.lookup = Some(NoEntry::Failed(format!("{}: {}", lookup.name(), said(&error)))),
+        Err(error) => {
+            standing.lookup =
+                Some(NoEntry::Failed(format!("{}: {}", lookup.name(), said(&error).replace('\n', ": "))))
+        }
     }
     None
 }
@@ -418,8 +444,11 @@ fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Sta
     let error = Error::new(check, found);
     let error = if standing.entries.is_empty() { error.detail("it has no log entry") } else { error };
     let error = standing.lookup.iter().map(NoEntry::said).fold(error, Error::detail);
-    Err(reasons
-        .fold(error, |error, (entry, reason)| error.detail(format!("log entry {}: {reason}", entry.index))))
+    Err(reasons.fold(error, |error, (entry, reason)| {
+        let mut lines = reason.split('\n');
+        let first = lines.next().unwrap_or_default();
+        lines.fold(error.detail(format!("log entry {}: {first}", entry.index)), Error::detail)
+    }))
 }
 
 /// TOKEN-REQUIRED: a timestamp that holds.
@@ -429,7 +458,8 @@ fn check_token_required(stamps: &[Time], demand: &Evidence, standing: &Standing)
     }
     let error = Error::new(Check::TokenRequired, "");
     let error = if standing.tokens.is_empty() { error.detail("it has no timestamp") } else { error };
-    Err(standing.tokens.iter().filter_map(|token| token.reason.as_ref()).fold(error, Error::detail))
+    let reasons = standing.tokens.iter().filter_map(|token| token.reason.as_ref());
+    Err(reasons.flat_map(|reason| reason.split('\n')).fold(error, Error::detail))
 }
 
 /// Whether a check is about the proof of an entry, or about the entry itself.
@@ -449,7 +479,7 @@ fn is_of_proof(check: Check) -> bool {
 /// `CHECK: what: where`, with what it says besides.
 fn said(error: &Error) -> String {
     let check = error.check();
-    error.details().fold(format!("{check}: {}", check.message()), |text, detail| format!("{text}: {detail}"))
+    error.details().fold(format!("{check}: {}", check.message()), |text, detail| format!("{text}\n{detail}"))
 }
 
 const IGNORED: &str = "not looked at, as asked";

@@ -98,7 +98,7 @@ impl Valid {
         &self.standing
     }
 
-    /// What stands beside it, as it was found.
+    /// What stands beside it, as it was found, where it was to be kept.
     #[must_use]
     pub fn material(&self) -> &Material {
         &self.material
@@ -151,7 +151,7 @@ impl Verdict {
         let outcome = claims.and_then(|claims| {
             demanded?;
             let standing = standing.clone();
-            let material = material.clone();
+            let material = if demand.evidence.keep { material.clone() } else { Material::default() };
             Ok(Valid { form, key_id, signature: of.signature.into(), standing, material, claims })
         });
         Self { form, signed: Some(Signed { key_id, standing }), outcome }

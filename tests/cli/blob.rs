@@ -53,7 +53,7 @@ fn what_cosign_and_openssl_wrote() {
             ["--signature", &format!("{name}.openssl.sig")],
         ] {
             let verified = verify(&sandbox, &key, by, "blob").expect(0);
-            verified.stdout("").stderr(&format!("Verified OK\nby {key}, {kind}; log: absent\n"));
+            verified.stdout("").stderr(&format!("Verified OK\nby {key}, {kind}\nsignature: verified; log: absent; proof: absent; timestamp: absent\n"));
             let others = if name == "p256" { "p384.pub" } else { "p256.pub" };
             refused(verify(&sandbox, others, by, "blob"), 12, "SIG-KEY");
             // One of several keys; a file that comes by standard input.

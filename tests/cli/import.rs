@@ -138,11 +138,7 @@ fn thresholds() {
     }
     halves.importing(&["sig.tar", "bundle.tar"]).args(keys).args(["2", "--attach", "both"]).expect(0);
     let verify = ["verify", "--key", "release.pub", "--key", "second.pub", "--threshold", "2", "oci:layout"];
-    halves
-        .coldsign()
-        .args(verify)
-        .expect(0)
-        .stderr_line("form: .sig, 1 of 1 valid; bundle, 1 of 1 valid; [..]");
+    halves.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 1 valid; bundle, 1 of 1 valid");
 }
 
 #[test]
@@ -342,7 +338,7 @@ fn merges_beside_what_is_there() {
     assert_eq!(after["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "v1");
     // A stranger's layer hides nothing.
     let verified = station.coldsign().args(["verify", "--key", "release.pub", "oci:layout:v1"]).expect(0);
-    verified.stderr_line("form: .sig, 1 of 2 by the keys given; log: absent");
+    verified.stderr_line("form: .sig, 1 of 2 by the keys given");
     let before = station.everything();
     import().stderr_line("done: 0 images pushed, 1 unchanged; read back and verified");
     assert!(before == station.everything(), "a second run changed something");

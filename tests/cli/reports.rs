@@ -290,7 +290,8 @@ fn junit() {
     let id = id(&station, "release.pub");
     let row = |form: &str| {
         format!(
-            "{form} by release.pub {id}: signature verified, claims verified, annotations unchecked, log absent"
+            "{form} by release.pub {id}: signature verified, claims verified, annotations unchecked, log absent, \
+             proof absent, timestamp absent"
         )
     };
     let signed = row(".sig") + "; signed for registry.example/team/app:1.4";
@@ -301,7 +302,8 @@ fn junit() {
         "  wanted env=test",
         "  signed env=prod",
         &format!(
-            ".sig by release.pub {id}: signature verified, claims verified, annotations invalid, log absent; \
+            ".sig by release.pub {id}: signature verified, claims verified, annotations invalid, log absent, \
+             proof absent, timestamp absent; \
              [PAYLOAD-ANNOTATIONS] missing or different annotation"
         ),
     ] {

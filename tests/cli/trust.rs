@@ -36,7 +36,7 @@ fn the_verdict_names_its_source() {
         format!("  log entry 1000005: verified, {host} ({source}), 2026-01-02T03:04:05Z")
     };
     let root = verify(&sandbox, &["--trusted-root", "trusted_root.json"]).expect(0);
-    root.stderr_line("by key.pub, P-256; log: verified; proof: verified; timestamp: absent");
+    root.stderr_line("signature: verified; log: verified; proof: verified; timestamp: absent");
     root.stderr_line(&entry("trusted_root.json", "rekor.fixture.invalid"));
     root.stderr_line("  signed no later than 2026-01-02T03:04:05Z, by rekor.fixture.invalid");
     let key = verify(&sandbox, &["--rekor-key", "rekor2.pub", "--rekor-key", "rekor.pub"]).expect(0);
@@ -56,7 +56,9 @@ fn the_verdict_names_its_source() {
 #[test]
 fn what_is_demanded() {
     let sandbox = folder();
-    verify(&sandbox, &[]).expect(0).stderr_line("[..]; log: unchecked; proof: unchecked; timestamp: absent");
+    verify(&sandbox, &[])
+        .expect(0)
+        .stderr_line("signature: verified; log: unchecked; proof: unchecked; timestamp: absent");
     verify(&sandbox, &["--log", "ignore", "--trusted-root", "trusted_root.json"]).expect(0);
     refused(verify(&sandbox, &["--log", "require"]), 2, "TRUST-NONE");
     refused(verify(&sandbox, &["--tsa", "require"]), 2, "TRUST-NONE");
@@ -73,7 +75,7 @@ fn what_is_demanded() {
         let line = ["verify-blob", "--key", "key.pub", "--signature", "a.sig", "a.txt"];
         sandbox.coldsign().args(line).args(flags)
     };
-    bare(&[]).expect(0).stderr_line("by key.pub, P-256; log: absent");
+    bare(&[]).expect(0).stderr_line("signature: verified; log: absent; proof: absent; timestamp: absent");
     refused(bare(&root), 61, "LOG-REQUIRED").stderr_line("  it has no log entry");
 }
 
@@ -197,7 +199,7 @@ fn bundles_of_cosign_before_3() {
         verify(&sandbox, &["--rekor-key", "rekor.pub"])
     };
     let verified = put(&local).expect(0);
-    verified.stderr_line("by key.pub, P-256; log: verified; proof: absent; timestamp: absent");
+    verified.stderr_line("signature: verified; log: verified; proof: absent; timestamp: absent");
     let mut later = local.clone();
     later["rekorBundle"]["Payload"]["integratedTime"] = json!(1);
     refused(put(&later), 61, "LOG-SET");

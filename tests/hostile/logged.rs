@@ -7,8 +7,11 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use coldsign::check::Check;
 use coldsign::combine::combine;
-use coldsign::response::Response;
+use coldsign::format::json::{Names, Value};
+use coldsign::format::log::Material;
+use coldsign::response::{Place, Response};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -25,6 +28,9 @@ use crate::plans::{
 pub(crate) const TOKEN: &[u8] = b"\x30\x03\x02\x01\x00";
 /// One that stands before it, as bytes and as base64.
 pub(crate) const EARLIER: &[u8] = b"\x30\x03\x01\x01\x00";
+
+/// A change of a text.
+type Bend = fn(String) -> String;
 
 /// The entry of a layer of the first key, over its payload.
 fn of_layer(layer: &Layer) -> Entry {
@@ -265,12 +271,12 @@ fn in_layers(cases: &mut Cases) {
         annotations(&entry.annotation(), &token_annotation(TOKEN))
     });
     layer("token-limit.sig", |layer| {
-        annotations(&of_layer(layer).annotation(), &token_annotation(&[0x30; 64 * 1024 + 1]))
+        annotations(&of_layer(layer).annotation(), &token_annotation(&vec![0x30; 64 * 1024 + 1]))
     });
     layer("token-syntax.sig-empty", |layer| {
         annotations(&of_layer(layer).annotation(), &token_annotation(b""))
     });
-    let entry: [(&str, fn(String) -> String); 11] = [
+    let entry: [(&str, Bend); 11] = [
         ("unknown-member", |text| text.replacen('{', "{\"x\":1,", 1)),
         ("payload-member", |text| text.replacen("{\"body\"", "{\"x\":1,\"body\"", 1)),
         ("twice", |text| text.replacen("\"logIndex\":7", "\"logIndex\":7,\"logIndex\":7", 1)),
@@ -469,7 +475,7 @@ fn in_bundles(cases: &mut Cases) {
         )
     });
     bundle("more-material", |signed| beside(&texts(&signed.all()), &[TOKEN]) + ",\"x\":{}");
-    let entry: [(&str, fn(String) -> String); 14] = [
+    let entry: [(&str, Bend); 14] = [
         ("unknown-member", |text| text.replacen('{', "{\"x\":1,", 1)),
         ("member-order", |text| {
             let text = text.replacen("\"logIndex\":\"7\",", "", 1);
@@ -630,4 +636,85 @@ proptest! {
             prop_assert!(both == a.with(&b).forge().write());
         }
     }
+}
+
+/// As a reader of bundles has it.
+fn read_entry(entry: &Entry) -> coldsign::format::log::Entry {
+    let value = Value::parse(format!("[{}]", entry.in_bundle()).as_bytes(), 16, Names::Exact).unwrap();
+    coldsign::format::log::Entry::read_all(Some(&value)).unwrap().remove(0)
+}
+
+fn material(entries: &[Entry]) -> Material {
+    Material { entries: entries.iter().map(read_entry).collect(), tokens: Vec::new() }
+}
+
+#[test]
+fn what_is_added_is_bound_and_has_a_place() {
+    let mut response = Response::read(&Bytes::from(response().write())).unwrap();
+    let id = response.signers().next().unwrap().key().id();
+    let (payload, statement) = (Place::Payload(0, 0), Place::Statement(0));
+    let digest = response.request().groups()[0].payloads[0].payload.digest.hex();
+    let text = |response: &Response, place| response.of(place, &id).unwrap().of().text.to_owned();
+    let of_payload = hashed_rekord(&digest, &text(&response, payload), &one().spki);
+    let of_other = hashed_rekord(&digest, &text(&response, statement), &one().spki);
+    let logged = Log::v1(1).enter("hashedrekord", 7, &of_payload);
+    let bare = Entry { promise: None, ..logged.clone() };
+    let leaf = leaf(
+        &response.request().blob(&response.request().groups()[0].payloads[0].payload.digest).unwrap().clone(),
+        &text(&response, payload),
+        &one().spki,
+    );
+    let v2 = Log::v2(1).enter("hashedrekord", 0, &leaf);
+    let mut refused = |place, entry: &Entry| {
+        let before = response.render().to_bytes();
+        let error = response.add_material(&id, place, material(std::slice::from_ref(entry))).unwrap_err();
+        assert!(response.render().to_bytes() == before);
+        error.check()
+    };
+    assert_eq!(refused(payload, &Log::v1(1).enter("hashedrekord", 7, &of_other)), Check::LogSignature);
+    assert_eq!(refused(statement, &logged), Check::LogKind);
+    // A layer has a place for promises alone, a bundle for nothing without a proof.
+    assert_eq!(refused(payload, &bare), Check::LogSet);
+    assert_eq!(refused(payload, &v2), Check::LogSet);
+    assert_eq!(refused(payload, &Entry { proof: None, ..logged.clone() }), Check::LogProof);
+    let other = two().id();
+    let other = coldsign::digest::Digest::parse(&format!("sha256:{other}")).unwrap();
+    let absent = response.add_material(&other, payload, Material::default()).unwrap_err();
+    assert_eq!(absent.check(), Check::SignatureInvalid);
+    assert!(response.logged(payload, &id).is_none());
+    assert!(response.add_material(&id, payload, material(std::slice::from_ref(&logged))).unwrap());
+    assert!(!response.add_material(&id, payload, material(&[logged])).unwrap());
+    assert!(response.logged(payload, &id).unwrap().entries[0].is_annotation());
+    let annotation = response.logged(payload, &id).cloned().unwrap();
+    let moved = response.add_material(&id, statement, annotation).unwrap_err();
+    assert_eq!(moved.check(), Check::LogKind);
+    let bytes = response.render().to_bytes();
+    assert!(Response::read(&bytes).unwrap().render().to_bytes() == bytes);
+}
+
+/// Nothing is written that no reader takes.
+#[test]
+fn more_than_a_reader_takes_is_not_written() {
+    let response = || Response::read(&Bytes::from(response().write())).unwrap();
+    let logged = |count: u64| {
+        let mut response = response();
+        let id = response.signers().next().unwrap().key().id();
+        let (bundle, _) = response.bundle(0, &id).unwrap();
+        let signed = Signed::of(&bundle);
+        let entry = |index| {
+            let mut entry = signed.v1(1, index);
+            let note = &mut entry.proof.as_mut().unwrap().note;
+            *note = note.replacen("\n\n", &format!("\n{}\n\n", "x".repeat(130_000)), 1);
+            entry
+        };
+        let entries: Vec<Entry> = (0..count).map(entry).collect();
+        assert!(response.add_material(&id, Place::Statement(0), material(&entries)).unwrap());
+        response.render()
+    };
+    let large = logged(32);
+    assert_eq!(large.check_limits().unwrap_err().check(), Check::BlobSize);
+    assert_eq!(Response::read(&large.to_bytes()).unwrap_err().check(), Check::BlobSize);
+    let fits = logged(31);
+    fits.check_limits().unwrap();
+    Response::read(&fits.to_bytes()).unwrap();
 }

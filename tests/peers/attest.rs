@@ -132,7 +132,7 @@ fn what_cosign_attests() {
             scene.attest(cosign, own, form, &image).expect(0);
             for [kind, _] in [custom, own] {
                 let ours = scene.ours("one.pub", kind, &image).expect(0);
-                let line = format!("form: {form}, 1 of 2 valid; log: absent");
+                let line = format!("form: {form}, 1 of 2 valid");
                 ours.stderr_line(&line);
                 for judge in COSIGNS {
                     let theirs = scene.judged(judge, "one.pub", kind, &image).expect(0);

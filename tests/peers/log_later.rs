@@ -157,7 +157,10 @@ fn sigs_in_rekor_v1() {
     let found = dark.sandbox.coldsign().args(["download", "signature", &dark.image]).expect(0);
     assert_eq!(found.stdout_text().lines().count(), 2, "{found}");
     dark.import("response.tar", "sig", &[]).stderr_line("unchanged [..]");
+    dark.import("logged.tar", "sig", &[]).stderr_line("unchanged [..]");
     dark.cosigns(&[], 0);
+    let verify = ["verify", "--key", "release.pub", "--rekor-key", "logs/v1.pub", &dark.image];
+    dark.sandbox.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 2 valid");
 }
 
 /// Skopeo with the log's key refuses a `.sig` of no log, and takes one that was logged later, whichever of the two stands
@@ -222,7 +225,7 @@ fn bundles_in_every_log() {
         dark.cosigns(&["--use-signed-timestamps"], i32::from(log == Log::V1));
         let verify = dark.sandbox.coldsign().args(["verify", "--key", "release.pub"]).args(root);
         let said = verify.arg(&dark.image).expect(0);
-        said.stderr_line("form: bundle, 1 of 2 valid; log: verified; proof: verified; [..]");
+        said.stderr_line("form: bundle, 1 of 2 valid");
         // By clients that know no registries: the image's manifest is what the statement is about.
         dark.download_bundles();
         let timestamps = if log == Log::V1 { "0" } else { "1" };

@@ -123,7 +123,7 @@ fn both_forms_count_and_are_shown_once() {
     shown.stderr(&format!(
         "\nVerification for {} --\nThe following checks were performed on each of these signatures:\n  \
          - The cosign claims were validated\n  - The signatures were verified against the specified public key\n\
-         form: .att, 1 of 1 valid; log: absent\ntype: https://cosign.sigstore.dev/attestation/v1\n",
+         form: .att, 1 of 1 valid\nsignature: verified; log: absent; proof: absent; timestamp: absent\ntype: https://cosign.sigstore.dev/attestation/v1\n",
         attested.registry.at("app:1")
     ));
     let line: Value = serde_json::from_str(shown.stdout_text()).unwrap();
@@ -133,8 +133,7 @@ fn both_forms_count_and_are_shown_once() {
     // The same signature in a bundle is the same line; another's is one more.
     attested.referrer(&bundled(&release(), &statement));
     let both = attested.verify(&[]).expect(0);
-    both.stdout(shown.stdout_text())
-        .stderr_line("form: .att, 1 of 1 valid; bundle, 1 of 1 valid; log: absent");
+    both.stdout(shown.stdout_text()).stderr_line("form: .att, 1 of 1 valid; bundle, 1 of 1 valid");
     attested.referrer(&bundled(&second(), &statement));
     let two = attested.verify(&["--key", "second.pub", "--threshold", "2"]).expect(0);
     assert_eq!(two.stdout_text().lines().count(), 2);
@@ -271,7 +270,7 @@ fn manifests_and_layers() {
     let mut logged: Value = serde_json::from_slice(&bundled(&release(), &one.statement("custom"))).unwrap();
     logged["verificationMaterial"]["tlogEntries"] = json!([{}]);
     one.referrer(logged.to_string().as_bytes());
-    one.refused(&[], "BUNDLE-LOG");
+    one.refused(&[], "LOG-SYNTAX");
 }
 
 #[test]
@@ -450,7 +449,7 @@ fn a_layout_and_a_repository_of_their_own() {
     attested.station.coldsign().args(line).expect(0).says("unchanged  oci:layout@sha256:19c23ffc");
     let verified =
         attested.station.coldsign().args(["verify-attestation", "--key", "release.pub", "oci:layout"]);
-    verified.expect(0).says("form: .att, 1 of 1 valid; bundle, 1 of 1 valid; log: absent\n");
+    verified.expect(0).says("form: .att, 1 of 1 valid; bundle, 1 of 1 valid\n");
     let printed = attested.station.coldsign().args(["download", "attestation", "oci:layout"]).expect(0);
     assert_eq!(printed.stdout_text().lines().count(), 2);
     attested.station.write("layout.tar", "");

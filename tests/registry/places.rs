@@ -21,7 +21,7 @@ fn an_image_costs_four_requests_and_a_digest_three() {
     trip.registry.asked();
     // Two keys signed one payload.
     let threshold = ["--key", "second.pub", "--threshold", "2"];
-    trip.verify(&threshold).expect(0).says("form: .sig, 2 of 2 valid; log: absent");
+    trip.verify(&threshold).expect(0).says("form: .sig, 2 of 2 valid");
     let asked = paths(&trip.registry.asked());
     let sig = format!("GET /v2/app0/manifests/{}", signature_tag(&digest));
     let referrers = format!("GET /v2/app0/referrers/{digest}");
@@ -55,7 +55,7 @@ fn a_repository_without_referrers_says_nothing_of_the_next() {
         trip.registry.on("GET", "/v2/team/a/referrers/*", 1.., Fault::Answer(Reply::new(status)));
         trip.registry.asked();
         let outcome = trip.station.coldsign().args(verify).expect(10);
-        outcome.says(&a).error("SIG-ABSENT").stderr_line("form: bundle, 1 of 1 valid; log: absent");
+        outcome.says(&a).error("SIG-ABSENT").stderr_line("form: bundle, 1 of 1 valid");
         assert!(outcome.stdout_text().contains(&b), "{outcome}");
         let asked = paths(&trip.registry.asked());
         assert!(asked.contains(&format!("GET /v2/team/b/referrers/{b}")), "{asked:#?}");
@@ -87,7 +87,7 @@ fn a_mirror_is_said_to_be_one() {
     trip.sign_file("own.tar", &[&release()], "own-signed.tar");
     trip.station.coldsign().args(["import", "own-signed.tar", "--key", "release.pub"]).expect(0);
     let outcome = trip.station.coldsign().args(verify).arg(&mirror).expect(0);
-    outcome.stderr_line("form: .sig, 2 of 2 valid; bundle, 1 of 1 valid; log: absent");
+    outcome.stderr_line("form: .sig, 2 of 2 valid; bundle, 1 of 1 valid");
     outcome.never("identity not compared");
 }
 
@@ -98,17 +98,17 @@ fn what_others_signed_is_counted_apart() {
     trip.sign_file("request.tar", &[&release(), &second()], "both.tar");
     let import = ["import", "both.tar", "--key", "release.pub", "--key", "second.pub"];
     trip.station.coldsign().args(import).expect(0);
-    trip.verify(&[]).expect(0).stderr_line("form: .sig, 1 of 2 by the keys given; log: absent");
+    trip.verify(&[]).expect(0).stderr_line("form: .sig, 1 of 2 by the keys given");
     let tag = signature_tag(&trip.images[0]);
     let mut manifest: Value = serde_json::from_slice(&trip.registry.read("app0", &tag).unwrap()).unwrap();
     let mut broken = manifest["layers"][0].clone();
     broken["annotations"]["dev.cosignproject.cosign/signature"] = json!("?");
     manifest["layers"].as_array_mut().unwrap().push(broken);
     trip.registry.manifest("app0", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
-    let line = "form: .sig, 1 of 3 valid, 1 not by the keys given; log: absent";
+    let line = "form: .sig, 1 of 3 valid, 1 not by the keys given";
     trip.verify(&[]).expect(0).stderr_line(line);
     let both = ["--key", "second.pub"];
-    trip.verify(&both).expect(0).stderr_line("form: .sig, 2 of 3 valid; log: absent");
+    trip.verify(&both).expect(0).stderr_line("form: .sig, 2 of 3 valid");
 }
 
 /// What nobody needed is named, so that it is known not to have been looked at.
@@ -117,7 +117,7 @@ fn what_was_not_read_beside_a_good_signature_is_said() {
     let trip = Trip::imported("sig");
     trip.registry.on("GET", "/v2/app0/referrers/*", 1.., Fault::status(403));
     let outcome = trip.verify(&["--report", "json:report.json"]).expect(0);
-    outcome.stderr_line("form: .sig, 1 of 1 valid; log: absent");
+    outcome.stderr_line("form: .sig, 1 of 1 valid");
     outcome.stderr_line("not read, and not needed: [REGISTRY-DENIED]: [..]");
     let report: Value = serde_json::from_slice(&trip.station.read("report.json")).unwrap();
     let result = &report["results"][0];
@@ -141,7 +141,7 @@ fn signatures_in_another_repository() {
     trip.verify(&[]).expect(10).error("SIG-ABSENT");
     let flag = ["--signature-repository", elsewhere.as_str()];
     trip.registry.asked();
-    let line = "form: .sig, 1 of 1 valid; bundle, 1 of 1 valid; log: absent";
+    let line = "form: .sig, 1 of 1 valid; bundle, 1 of 1 valid";
     trip.verify(&flag).expect(0).stderr_line(line).never("identity not compared");
     let asked = paths(&trip.registry.asked());
     let (own, other): (Vec<_>, Vec<_>) = asked.iter().partition(|path| path.contains("/v2/app0/"));
@@ -175,7 +175,7 @@ fn below_an_index_in_a_registry() {
         trip.station.coldsign().args(["verify", "--key", "release.pub"]).args(arguments).expect(code)
     };
     for image in [&name, &by_digest] {
-        verify(&["--recursive", image], 0).stderr_line("form: .sig, 3 of 3 valid; log: absent; 3 digests");
+        verify(&["--recursive", image], 0).stderr_line("form: .sig, 3 of 3 valid; 3 digests");
     }
     let child = children[1].as_str();
     trip.registry.change("multi", |held| drop(held.tags.remove(&signature_tag(child))));

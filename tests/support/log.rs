@@ -1,6 +1,6 @@
 //! Transparency logs of one leaf a tree, written from the specifications (rekor, rekor-tiles, C2SP notes) by other code
 //! than ours: what a log would give for a signature, with a place for every mistake.
-#![allow(dead_code, clippy::unwrap_used)] // every test crate uses a part of it
+#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::format_push_string)] // every test crate uses a part of it
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -79,7 +79,13 @@ impl Seeds {
             }
             return self.value(&value, Some(bytes), depth);
         }
-        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            // DER: what it is of nothing says.
+            if bytes.starts_with(&[0x30]) {
+                ["keys", "token"].iter().for_each(|target| self.add(target, bytes));
+            }
+            return;
+        };
         if text.contains("-----BEGIN ") {
             self.add("keys", bytes);
             if text.contains("-----BEGIN CERTIFICATE") {
@@ -129,7 +135,7 @@ impl Seeds {
             ("canonicalizedBody" | "body", Some(body)) => self.add("body", &body),
             ("signedTimestamp" | "SignedRFC3161Timestamp", Some(token)) => self.add("token", &token),
             ("rawBytes", Some(key)) => self.add("keys", &key),
-            ("envelope", _) => self.add("checkpoint", text.as_bytes()),
+            ("envelope" | "checkpoint", _) => self.add("checkpoint", text.as_bytes()),
             ("dev.cosignproject.cosign/signature", _) => self.add("annotation", text.as_bytes()),
             (_, Some(bytes)) => self.part(&bytes, depth),
             (_, None) => self.part(text.as_bytes(), depth),

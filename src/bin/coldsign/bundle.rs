@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use coldsign::check::Check;
+use coldsign::digest::hex;
 use coldsign::error::{Error, Result};
 use coldsign::exit::Exit;
 use coldsign::format::log::{Entry, Material};
@@ -24,7 +25,7 @@ use crate::cli::{BundleInspect, Format};
 use crate::files::{NamedKey, read_keys};
 use crate::inspect::ascii;
 use crate::station::{self, Station};
-use crate::verify::show::{of_entry, of_token, states};
+use crate::verify::show::{lines, states};
 use crate::{image, trust};
 
 /// Shows a bundle of a file, or everything that stands beside an image.
@@ -32,8 +33,13 @@ pub(crate) fn inspect(asked: &BundleInspect, console: &mut dyn Console) -> Resul
     let keys = read_keys(&asked.keys)?;
     let mut evidence = trust::evidence(&asked.trust, console)?;
     // Looking demands nothing unless asked to.
-    if asked.trust.log.is_none() && asked.trust.insecure_ignore_tlog.is_none() {
+    let said = asked.trust.log.is_some() || asked.trust.insecure_ignore_tlog.is_some();
+    if !said && asked.trust.log_threshold <= 1 {
         evidence.log = Want::IfPresent;
+    }
+    if keys.is_empty() && [evidence.log, evidence.tsa].contains(&Want::Require) {
+        return Err(Error::new(Check::Usage, "--key")
+            .detail("what is demanded beside a signature wants the key that made it"));
     }
     let path = Path::new(&asked.what);
     if path.is_file() {
@@ -56,6 +62,8 @@ impl File<'_> {
     fn show(&self, console: &mut dyn Console) -> Result<Exit> {
         let keys: Vec<PublicKey> = self.keys.iter().map(|key| key.key.clone()).collect();
         let judged = (!keys.is_empty()).then(|| self.bundle.judge(&keys, self.evidence));
+        // Whose it is cannot be said where a bundle names no file.
+        let judged = judged.filter(|_| !self.is_nameless());
         let (judged, failed) = match judged {
             Some(Ok(Judged { key, standing, demanded })) => (Some((key, standing)), demanded.err()),
             Some(Err(error)) => (None, Some(error)),
@@ -69,6 +77,11 @@ impl File<'_> {
             None => Ok(Exit::Done),
             Some(error) => Err(error.within(&self.asked.what)),
         }
+    }
+
+    /// Whether it signs a file and does not say which.
+    fn is_nameless(&self) -> bool {
+        matches!(self.bundle.signed, Signs::File(None))
     }
 
     fn lines(&self, judged: Option<&(&PublicKey, Standing)>, console: &mut dyn Console) -> Result<()> {
@@ -87,7 +100,11 @@ impl File<'_> {
                 standing_lines(standing).iter().try_for_each(|line| console.show(&format!("  {line}")))
             }
             None => {
-                let why = if self.keys.is_empty() { "unchecked, no --key given" } else { "invalid" };
+                let why = match (self.keys.is_empty(), self.is_nameless()) {
+                    (true, _) => "unchecked, no --key given",
+                    (false, true) => "unchecked, it names no file; coldsign verify-blob has it",
+                    (false, false) => "invalid",
+                };
                 console.show(&format!("  signature: {why}"))?;
                 let claimed = claimed_lines(&bundle.material, &self.evidence.trust);
                 claimed.iter().try_for_each(|line| console.show(&format!("  {line}")))
@@ -115,7 +132,7 @@ impl File<'_> {
             "kind": "bundle",
             "mediaType": self.bundle.media_type,
             "predicateType": subject,
-            "signature": match (judged, self.keys.is_empty()) {
+            "signature": match (judged, self.keys.is_empty() || self.is_nameless()) {
                 (Some(_), _) => "verified",
                 (None, true) => "unchecked",
                 (None, false) => "invalid",
@@ -249,16 +266,13 @@ fn signs(signed: &Signs) -> Vec<String> {
 }
 
 fn standing_lines(standing: &Standing) -> Vec<String> {
-    let entries = standing
-        .entries
-        .iter()
-        .map(|entry| format!("log entry {}: {}", entry.index, shown(&of_entry(entry))));
-    let tokens = standing.tokens.iter().map(|token| format!("timestamp: {}", shown(&of_token(token))));
+    let mut lines = lines(standing);
     let time = match standing.time() {
         Some((time, by)) => format!("time: signed no later than {time}, by {}", shown(by)),
         None => "time: none; a promise (SET) that holds or a timestamp that holds would be one".to_owned(),
     };
-    entries.chain(tokens).chain(std::iter::once(time)).collect()
+    lines.push(time);
+    lines
 }
 
 /// What entries and tokens say of themselves where nothing can be bound to a signature.
@@ -284,7 +298,7 @@ fn entry_value(entry: &SeenEntry) -> Value {
         "log": entry.log.as_ref().map(|(name, _)| name),
         "logId": entry.log_id.hex(),
         "proof": entry.proof,
-        "reason": entry.reason,
+        "reason": entry.reason.as_ref().map(|reason| reason.replace('\n', ": ")),
         "source": entry.log.as_ref().map(|(_, source)| source),
         "state": entry.state,
         "time": entry.time.map(|time| time.to_string()),
@@ -294,7 +308,7 @@ fn entry_value(entry: &SeenEntry) -> Value {
 fn token_value(token: &SeenToken) -> Value {
     json!({
         "authority": token.authority,
-        "reason": token.reason,
+        "reason": token.reason.as_ref().map(|reason| reason.replace('\n', ": ")),
         "state": token.state,
         "time": token.time.map(|time| time.to_string()),
     })
@@ -321,13 +335,7 @@ fn claimed_token(token: &[u8]) -> Value {
 }
 
 fn named_hash(hash: Hash, bytes: &[u8]) -> String {
-    let name = match hash {
-        Hash::Sha256 => "sha256",
-        Hash::Sha384 => "sha384",
-        Hash::Sha512 => "sha512",
-    };
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}:{hex}")
+    format!("{}:{}", hash.name(), hex(bytes))
 }
 
 /// Subjects that are shown of one statement.

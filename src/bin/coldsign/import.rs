@@ -23,7 +23,7 @@ use coldsign::verify::{Evidence, Want};
 
 use report::Report;
 
-use crate::cli::{Attach, Import};
+use crate::cli::{Attach, Import, Services};
 use crate::files::{self, NamedKey};
 use crate::log::submit::{Publisher, publish_all};
 use crate::station::{self, Station};
@@ -110,10 +110,27 @@ fn publish(
             .detail("a .sig has no place for an entry of Rekor v2, and entries are demanded")
             .hint("push bundles with --attach bundle, or demand none with --log if-present"));
     }
-    // Checked before anything is published: a response that is refused is no reason to tell the world.
-    Plan::check(files::read_all(&asked.responses)?, Wanted { evidence: Evidence::none(), ..wanted.clone() })?;
     adopt(response, wanted, destinations)?;
+    // Checked before anything is published, with all that is demanded but what will come of it: a response that is refused
+    // is no reason to tell the world.
+    Plan::check(response.clone(), Wanted { evidence: before(&wanted.evidence, services), ..wanted.clone() })?;
     publish_all(response, &wanted.keys, &publisher, services, station, console)
+}
+
+/// What must stand beside signatures before these services are told of them.
+fn before(demanded: &Evidence, services: &Services) -> Evidence {
+    let mut evidence = demanded.clone();
+    if services.rekor_url.is_some() && evidence.log == Want::Require {
+        if evidence.logs > 1 {
+            evidence.logs -= 1;
+        } else {
+            evidence.log = Want::IfPresent;
+        }
+    }
+    if services.tsa_url.is_some() && evidence.tsa == Want::Require {
+        evidence.tsa = Want::IfPresent;
+    }
+    evidence
 }
 
 /// `no signature by second.pub`, of the keys that did not sign every item.
@@ -202,7 +219,8 @@ fn read_responses(asked: &Import) -> Result<Response> {
 }
 
 fn nothing_pushed(error: Error) -> Error {
-    error.detail("nothing was pushed")
+    const NOTHING: &str = "nothing was pushed";
+    if error.details().any(|line| line == NOTHING) { error } else { error.detail(NOTHING) }
 }
 
 fn say_checked(

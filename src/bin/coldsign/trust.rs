@@ -28,7 +28,7 @@ pub(crate) fn evidence(asked: &TrustArgs, console: &mut dyn Console) -> Result<E
         return Err(Error::new(Check::Usage, format!("--log-threshold {}", asked.log_threshold))
             .detail(format!("{distinct} given")));
     }
-    Ok(Evidence { trust: Arc::new(trust), log, logs: asked.log_threshold, tsa, lookup: None })
+    Ok(Evidence { trust: Arc::new(trust), log, logs: asked.log_threshold, tsa, lookup: None, keep: false })
 }
 
 /// The same, with a log that is asked for what does not stand beside signatures.

@@ -104,6 +104,8 @@ fn check_token_limit(tokens: &[Vec<u8>]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::digest::Digest;
     use crate::format::log::Kind;
@@ -144,8 +146,8 @@ mod tests {
     #[test]
     fn a_layer_holds_one_of_each() {
         let (a, b) = (entry(1, b"log", b"a", false), entry(2, b"log", b"a", false));
-        let united = material(&[b.clone()], &[b"\xff"]).united_in_layer(material(&[a.clone()], &[b"\xfb"]));
-        assert_eq!(united.entries, [a.clone()]);
+        let united = material(from_ref(&b), &[b"\xff"]).united_in_layer(material(from_ref(&a), &[b"\xfb"]));
+        assert_eq!(united.entries, from_ref(&a));
         assert_eq!(united.tokens, [vec![0xfb]]);
         assert_eq!(material(&[a], &[b"\xfb"]).united_in_layer(material(&[b], &[b"\xff"])), united);
     }
@@ -169,7 +171,8 @@ mod tests {
         assert_eq!(material(&[], &[b""]).check_limits().unwrap_err().check(), Check::TokenSyntax);
         let tokens: Vec<&[u8]> = vec![b"x"; 33];
         assert_eq!(material(&[], &tokens).check_limits().unwrap_err().check(), Check::TokenLimit);
-        let mut long = entry(1, b"log", b"a", false);
+        let mut long = entry(1, b"log", b"a", true);
+        long.kind = None;
         long.body = vec![b' '; 49_000];
         assert_eq!(material(&[long], &[]).check_limits().unwrap_err().check(), Check::LogLimit);
     }

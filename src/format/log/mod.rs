@@ -22,7 +22,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use crate::check::Check;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::json::{Names, Value, push_plain_string};
+use crate::format::json::{Names, Value, quoted_plain};
 use crate::limits;
 
 /// What stands beside a signature to show when it was made, or that the world was told of it.
@@ -192,8 +192,8 @@ impl Entry {
             let _ = write!(
                 out,
                 "\"kindVersion\":{{\"kind\":{},\"version\":{}}},",
-                quoted(&kind.kind),
-                quoted(&kind.version)
+                quoted_plain(&kind.kind),
+                quoted_plain(&kind.version)
             );
         }
         if self.time > 0 {
@@ -231,7 +231,7 @@ impl Proof {
             let _ = write!(out, ",\"hashes\":[{}]", hashes.join(","));
         }
         if let Some(checkpoint) = &self.checkpoint {
-            let _ = write!(out, ",\"checkpoint\":{{\"envelope\":{}}}", quoted(checkpoint));
+            let _ = write!(out, ",\"checkpoint\":{{\"envelope\":{}}}", quoted_plain(checkpoint));
         }
         out.push_str("},");
     }
@@ -287,6 +287,10 @@ fn check_log_syntax(entry: &Value) -> Result<Entry> {
     if body.is_empty() {
         return Err(refuse("no canonicalizedBody"));
     }
+    // Also of entries that nobody will check: they are held.
+    if body.len() > limits::LOG_BODY {
+        return Err(Error::new(Check::LogLimit, format!("body of {} bytes", body.len())));
+    }
     Ok(Entry {
         index: integer(entry, "logIndex")?,
         log_id: hash(id.get("keyId")).ok_or_else(|| refuse("logId is no hash"))?,
@@ -314,6 +318,11 @@ fn read_proof(proof: &Value) -> Result<Proof> {
     let checkpoint =
         object(proof, "checkpoint", &["envelope"])?.and_then(|note| present(note.get("envelope")));
     let checkpoint = checkpoint.map(|note| note.as_str().ok_or_else(|| refuse("envelope is no string")));
+    if let Some(Ok(note)) =
+        checkpoint.as_ref().filter(|note| note.as_ref().is_ok_and(|note| note.len() > limits::LOG_NOTE))
+    {
+        return Err(Error::new(Check::LogLimit, format!("checkpoint of {} bytes", note.len())));
+    }
     Ok(Proof {
         index: integer(proof, "logIndex")?,
         root: hash(proof.get("rootHash")).ok_or_else(|| refuse("rootHash is no hash"))?,
@@ -379,12 +388,6 @@ pub(crate) fn protobuf_base64(text: &str) -> Option<Vec<u8>> {
 
 fn strict_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len() + 2);
-    push_plain_string(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 const MEMBERS: [&str; 7] = [

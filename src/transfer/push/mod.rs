@@ -294,9 +294,16 @@ impl<'a> Run<'a> {
             check_subject_absent(store.as_ref(), group)?;
         }
         self.put(store.as_ref(), begun.place, group, &mut begun.group, false)?;
-        if self.mode == Mode::Push && self.live && begun.group.done.stage == Stage::Read {
-            let seen = self.look(store.as_ref(), begun.place, group)?;
+        if self.mode == Mode::DryRun || begun.group.done.stage != Stage::Read {
+            return Ok(());
+        }
+        let seen = self.look(store.as_ref(), begun.place, group)?;
+        if self.live {
             begun.group.take(seen);
+        } else if !seen.missing.is_empty() {
+            // What stands there for it does not hold, by what is beside it: a layout is written once.
+            begun.group = Group::default();
+            self.put(store.as_ref(), begun.place, group, &mut begun.group, true)?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Token {
             authorities.iter().enumerate().filter(|(_, authority)| authority.is_signer(&self.signer.sid));
         for (index, authority) in named {
             match self.check_by(message, authority) {
-                Ok(()) => return Ok(Some(Stamp { authority: index, time: self.time })),
+                Ok(()) => return Ok(Some(Stamp { authority: index, time: self.latest() })),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -84,6 +84,11 @@ impl Token {
             check_token_chain(authority, time)?;
         }
         check_token_window(self, authority)
+    }
+
+    /// The first whole second that is not before its time.
+    fn latest(&self) -> Time {
+        Time(self.time.0.saturating_add(u64::from(self.fraction)))
     }
 
     /// The whole seconds around its time: what ends in whole seconds and holds at each of them holds at that time.
@@ -107,7 +112,7 @@ impl Stamp {
         self.authority
     }
 
-    /// The message is not younger than this.
+    /// The message is not younger than this: a fraction of a second is rounded up.
     #[must_use]
     pub fn time(&self) -> Time {
         self.time

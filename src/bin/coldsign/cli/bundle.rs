@@ -19,7 +19,8 @@ verify` does it, and it says which time counts and why.
       registry.example/app:1.4
 
 Of an image every signature is shown: the layers of its .sig and .att, and its
-bundles. It ends with 0 where all that was shown holds or nothing was judged.")]
+bundles. Nothing is demanded beside a signature unless --log, --log-threshold or
+--tsa say so; it ends with 0 where all that was shown holds.")]
     Inspect(BundleInspect),
 }
 

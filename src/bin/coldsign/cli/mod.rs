@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Copy(Copy),
     /// Delete what stands beside an image
     Clean(Clean),
-    /// Tell a transparency log of signatures, and bring back what it says
+    /// Tell a log of signatures, later, and keep what it says
     #[command(subcommand, subcommand_required = true)]
     Log(Log),
     /// Look into bundles: signatures, log entries, timestamps

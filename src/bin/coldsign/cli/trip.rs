@@ -155,8 +155,9 @@ pub(crate) struct Import {
 #[command(after_help = "\
 An image is registry/repository:tag or registry/repository@sha256:DIGEST, or
 oci:DIR[:REF] or oci-archive:FILE[:REF]; a layout without REF stands for every
-image in it. No log is ever asked; entries that stand beside a signature are
-checked with the logs that you trust, and demanded where you name one.
+image in it. Entries that stand beside a signature are checked with the logs
+that you trust, and demanded where you name one; none is asked without
+--rekor-url.
   coldsign verify --key release.pub registry.example/app:1.4
   coldsign verify --key release.pub oci-archive:response.tar
   coldsign verify --key release.pub --trusted-root root.json IMAGE

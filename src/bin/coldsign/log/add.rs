@@ -13,6 +13,7 @@ use coldsign::trust::Trust;
 use coldsign::verify::timestamp::Token;
 
 use super::Logged;
+use super::submit::put;
 use crate::cli::LogAdd;
 use crate::files::{self, create};
 use crate::trust;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &LogAdd, console: &mut dyn Console) -> Result<()> {
         let (key, place) =
             given.owner(&response, &trust).map_err(|error| nothing(error.within(path.display())))?;
         let material = given.into_material();
-        changed += usize::from(response.add_material(&key, place, material).map_err(nothing)?);
+        changed += usize::from(put(&mut response, &key, place, material, &trust).map_err(nothing)?);
     }
     let file = response.render();
     file.check_limits().map_err(nothing)?;

@@ -13,7 +13,7 @@ use coldsign::digest::Digest;
 use coldsign::error::{Error, Result};
 use coldsign::format::json::{Names, Value};
 use coldsign::format::log::{Entry, Material};
-use coldsign::limits;
+use coldsign::{files, limits};
 use serde_json::json;
 
 /// A file of lines: which response and which services, then what was given for each signature. Nothing in it is believed:
@@ -29,7 +29,7 @@ impl Journal {
     /// is left.
     pub(super) fn forget(output: &Path) {
         let path = beside(output);
-        let ours = fs::read(&path).is_ok_and(|bytes| bytes.starts_with(BEGINNING));
+        let ours = files::read(&path, limits::FILE).is_ok_and(|bytes| bytes.starts_with(BEGINNING));
         if ours && output.exists() {
             let _ = fs::remove_file(path);
         }
@@ -40,15 +40,18 @@ impl Journal {
     pub(super) fn open(output: &Path, about: &[String]) -> Result<Self> {
         let path = beside(output);
         let head = head(about);
-        let found = match fs::read(&path) {
-            Ok(bytes) => read(&bytes, &head, &path)?,
+        let found = match path.symlink_metadata() {
+            Ok(_) => read(&files::read(&path, limits::FILE)?, &head, &path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(Error::new(Check::FileRead, path.display()).caused_by(error)),
         };
         let write = |error| Error::new(Check::FileWrite, path.display()).caused_by(error);
-        // Written anew, without the line that a killed run did not finish.
-        let mut file =
-            OpenOptions::new().create(true).write(true).truncate(true).open(&path).map_err(write)?;
+        // Written anew, without the line that a killed run did not finish, and never through a link. A run that is killed
+        // in between finds in the log what it told it.
+        if path.symlink_metadata().is_ok() {
+            fs::remove_file(&path).map_err(write)?;
+        }
+        let mut file = OpenOptions::new().create_new(true).write(true).open(&path).map_err(write)?;
         writeln!(file, "{head}").map_err(write)?;
         for ((key, signature), material) in &found {
             writeln!(file, "{}", line(key, signature, material)).map_err(write)?;
@@ -108,10 +111,17 @@ fn line(key: &Digest, signature: &Digest, material: &Material) -> String {
 fn read(bytes: &[u8], head: &str, path: &Path) -> Result<BTreeMap<(Digest, Digest), Material>> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
-    if first.is_empty() {
+    // A run that was killed at once.
+    if !first.ends_with(b"\n") && head.as_bytes().starts_with(first) {
         return Ok(BTreeMap::new());
     }
-    if first.strip_suffix(b"\n").is_some_and(|first| first != head.as_bytes()) {
+    // One that holds nothing is of no run: another address may be tried.
+    let is_ours = first.starts_with(BEGINNING) && first.ends_with(b"\n");
+    let rest = bytes.get(first.len()..).unwrap_or_default();
+    if is_ours && !rest.contains(&b'\n') {
+        return Ok(BTreeMap::new());
+    }
+    if first.strip_suffix(b"\n") != Some(head.as_bytes()) {
         return Err(Error::new(Check::Usage, path.display())
             .detail("it is the journal of another run: of another response, or with other services")
             .hint("finish that run, or move the file away"));

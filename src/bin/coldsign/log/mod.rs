@@ -82,14 +82,18 @@ impl<'a> Rekor<'a> {
         self.version
     }
 
-    /// LOG-REQUIRED: the log is one that is trusted, by the checkpoint that it serves: one that is not is told nothing. Where
-    /// it serves none, that is found out of the first entry.
+    /// LOG-REQUIRED: the log is one that is trusted, by the checkpoint that it serves: one that is not, or that
+    /// serves none, is told nothing.
     pub(crate) fn check_log_required(&self, trust: &Trust) -> Result<()> {
         let checkpoint = match self.version {
             Version::V1 => rekor_v1::checkpoint(&self.log)?,
             Version::V2 => rekor_v2::checkpoint(&self.tiles)?,
         };
-        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let Some(checkpoint) = checkpoint else {
+            return Err(Error::new(Check::LogRequired, self.log.place())
+                .detail("it serves no checkpoint here, so nobody knows whose log it is")
+                .hint("--rekor-tiles-url says where a Rekor v2 log's checkpoint and tiles are"));
+        };
         if log::signer_of(&checkpoint, self.version == Version::V2, trust).is_some() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coldsign::check::Check;
-use coldsign::digest::Digest;
+use coldsign::digest::{Digest, hex};
 use coldsign::error::{Error, Result};
 use coldsign::format::attestation::render_envelope;
 use coldsign::format::json::{Names, Value, push_plain_string};
@@ -172,14 +172,6 @@ fn check_log_redirect(log: &Service<'_>, answer: &Answer, leaf: &Digest) -> Resu
         return Ok(id.to_owned());
     }
     Err(log.no_use(answer, Method::Post, "409: the entry is said to be another one than was proposed"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 const ENTRIES: &str = "api/v1/log/entries";

@@ -13,10 +13,11 @@ use coldsign::response::{Place, Response};
 use coldsign::terminal::{Console, counted, shown, size};
 use coldsign::trust::Trust;
 use coldsign::verify::log::{self, Checked, Of};
+use coldsign::verify::material::verified;
 use coldsign::verify::timestamp::Token;
 
 use super::journal::Journal;
-use super::{Logged, Rekor, TimestampAuthority, Version};
+use super::{Rekor, TimestampAuthority, Version};
 use crate::cli::{LogSubmit, Services};
 use crate::files::{self, create, read_keys};
 use crate::net::Http;
@@ -43,12 +44,17 @@ pub(crate) fn run(args: &LogSubmit, console: &mut dyn Console) -> Result<()> {
         .chain([args.services.rekor_url.clone(), args.services.tsa_url.clone()])
         .flatten()
         .collect();
-    if !wanted.is_empty() {
-        publisher.check_asked(&wanted, &args.services, console)?;
-    }
     let mut journal = Journal::open(&args.output, &about)?;
+    let untold = |wanted: &&Wanted| {
+        let signature = response.signer(&wanted.key.id()).and_then(|signer| signer.signature(wanted.place));
+        signature.is_none_or(|signature| journal.of(&wanted.key.id(), signature.as_bytes()).is_none())
+    };
+    let untold: Vec<&Wanted> = wanted.iter().filter(untold).collect();
+    if !untold.is_empty() {
+        publisher.check_asked(&untold, &args.services, console)?;
+    }
     let told = publisher.publish(&response, &wanted, &station, Some(&mut journal))?;
-    let count = attach(&mut response, told)?;
+    let count = attach(&mut response, told, &trust)?;
     let file = response.render();
     file.check_limits()?;
     output.reserve(file.size())?;
@@ -82,22 +88,45 @@ pub(crate) fn publish_all(
     if wanted.is_empty() {
         return console.say("every signature that the log has a place for is logged");
     }
-    publisher.check_asked(&wanted, services, console)?;
+    publisher.check_asked(&wanted.iter().collect::<Vec<_>>(), services, console)?;
     let told = publisher.publish(response, &wanted, station, None)?;
-    let count = attach(response, told)?;
+    let count = attach(response, told, publisher.trust)?;
     say_done(&count, publisher.skipped(response), console)
 }
 
 /// Attaches what was given, and counts it.
-fn attach(response: &mut Response, told: BTreeMap<(Digest, Place), Told>) -> Result<Count> {
+fn attach(response: &mut Response, told: BTreeMap<(Digest, Place), Told>, trust: &Trust) -> Result<Count> {
     let mut count = Count::default();
     for ((key, place), told) in told {
         count.entries += told.material.entries.len();
         count.stood += usize::from(told.stood);
         count.tokens += told.material.tokens.len();
-        response.add_material(&key, place, told.material)?;
+        put(response, &key, place, told.material, trust)?;
     }
     Ok(count)
+}
+
+/// Attaches what was checked. Where there is place for one it takes the place of what does not hold here.
+pub(super) fn put(
+    response: &mut Response,
+    key: &Digest,
+    place: Place,
+    material: Material,
+    trust: &Trust,
+) -> Result<bool> {
+    let nothing = Material::default();
+    let there = response.logged(place, key).unwrap_or(&nothing);
+    let mut kept =
+        response.of(place, key).map(|signed| verified(there, &signed.of(), trust)).unwrap_or_default();
+    // What is not replaced stays, whoever made it.
+    if material.entries.is_empty() {
+        kept.entries.clone_from(&there.entries);
+    }
+    if material.tokens.is_empty() {
+        kept.tokens.clone_from(&there.tokens);
+    }
+    response.make_room(key, place, &kept);
+    response.add_material(key, place, material)
 }
 
 /// Says how it went.
@@ -238,7 +267,7 @@ impl<'a> Publisher<'a> {
     /// OPERATOR-REFUSED: a person saw what will be published, and said yes. Usage where there is nobody to ask.
     pub(super) fn check_asked(
         &self,
-        wanted: &[Wanted],
+        wanted: &[&Wanted],
         services: &Services,
         console: &mut dyn Console,
     ) -> Result<()> {
@@ -347,18 +376,22 @@ impl<'a> Publisher<'a> {
         let id = wanted.key.id();
         let signed = response.of(wanted.place, &id).ok_or_else(|| Error::new(Check::SignatureInvalid, id))?;
         let of = signed.of();
-        let mut material = known.cloned().unwrap_or_default();
         // Whoever could write the journal is believed no more than the log is.
-        material.entries.retain(|entry| Logged::checked(entry.clone(), &of, self.trust).is_ok());
+        let mut material = known.map(|known| verified(known, &of, self.trust)).unwrap_or_default();
+        material.entries.truncate(1);
+        material.tokens.truncate(1);
+        if !wanted.entry {
+            material.entries.clear();
+        }
+        if !wanted.token {
+            material.tokens.clear();
+        }
         let mut stood = false;
         if let Some((rekor, _)) = self.rekor.as_ref().filter(|_| wanted.entry && material.entries.is_empty())
         {
             let logged = rekor.submit(&of, self.trust)?;
             stood = logged.stood();
             material.entries.push(logged.into_entry());
-        }
-        if !self.is_stamped(&material, &of) {
-            material.tokens.clear();
         }
         if let Some((authority, _)) =
             self.authority.as_ref().filter(|_| wanted.token && material.tokens.is_empty())

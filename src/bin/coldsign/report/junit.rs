@@ -95,6 +95,8 @@ fn row(row: &Row) -> String {
         ("claims", row.claims),
         ("annotations", row.annotations),
         ("log", row.log),
+        ("proof", row.proof),
+        ("timestamp", row.timestamp),
     ];
     let words: Vec<String> = words.iter().map(|(what, state)| format!("{what} {}", state.name())).collect();
     let names: Vec<String> = row.identities.iter().map(|name| plain(name)).collect();

@@ -39,7 +39,8 @@ pub(crate) fn run(asked: &VerifyBlob, console: &mut dyn Console) -> Result<()> {
     console.say("Verified OK")?;
     let BlobVerdict { key, standing } = verdict;
     let file = files::names(named.iter().filter(|named| named.key == *key));
-    console.say(&format!("by {file}, {}; {}", key.kind(), show::states(&[&standing])))?;
+    console.say(&format!("by {file}, {}", key.kind()))?;
+    console.say(&format!("signature: verified; {}", show::states(&[&standing])))?;
     show::standing(&standing, console)
 }
 
@@ -66,12 +67,8 @@ pub(crate) fn attestation(asked: &VerifyBlobAttestation, console: &mut dyn Conso
     let BlobVerdict { key, standing } = verdict;
     console.say("Verified OK")?;
     let file = files::names(named.iter().filter(|named| named.key == *key));
-    console.say(&format!(
-        "by {file}, {}; {}; type: {}",
-        key.kind(),
-        show::states(&[&standing]),
-        asked.kind
-    ))?;
+    console.say(&format!("by {file}, {}; type: {}", key.kind(), asked.kind))?;
+    console.say(&format!("signature: verified; {}", show::states(&[&standing])))?;
     show::standing(&standing, console)
 }
 

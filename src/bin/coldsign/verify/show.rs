@@ -118,8 +118,8 @@ pub(super) fn header(
     };
     let forms = forms.collect::<Vec<_>>().join("; ");
     let standings: Vec<&Standing> = judged.valid().map(Valid::standing).collect();
-    let states = states(&standings);
-    console.say(&format!("form: {forms}; {states}{digests}"))?;
+    console.say(&format!("form: {forms}{digests}"))?;
+    console.say(&format!("signature: verified; {}", states(&standings)))?;
     judged.valid().try_for_each(|valid| standing(valid.standing(), console))?;
     checked.kind.map_or(Ok(()), |kind| console.say(&format!("type: {kind}")))?;
     notes(judged).into_iter().try_for_each(|note| console.say(note))?;
@@ -131,27 +131,19 @@ pub(super) fn header(
 }
 
 /// `log: verified; proof: verified; timestamp: absent`: what is known of what stands beside valid signatures. Of several
-/// signatures each word is said once; a log that nobody knows of has no proof to speak of.
+/// signatures each word is said once.
 pub(crate) fn states(standings: &[&Standing]) -> String {
     let of = |part: fn(&Standing) -> State| {
         let states: BTreeSet<State> = standings.iter().map(|standing| part(standing)).collect();
         states.into_iter().map(State::name).collect::<Vec<_>>().join(" and ")
     };
     let (log, proof, token) = (of(Standing::log), of(Standing::proof), of(Standing::token));
-    if log == "absent" && token == "absent" {
-        return "log: absent".to_owned();
-    }
     format!("log: {log}; proof: {proof}; timestamp: {token}")
 }
 
 /// Says each log entry and each timestamp of a signature, and which time counts.
 pub(super) fn standing(standing: &Standing, console: &mut dyn Console) -> Result<()> {
-    for entry in &standing.entries {
-        console.say(&format!("  log entry {}: {}", entry.index, shown(&of_entry(entry))))?;
-    }
-    for token in &standing.tokens {
-        console.say(&format!("  timestamp: {}", shown(&of_token(token))))?;
-    }
+    lines(standing).iter().try_for_each(|line| console.say(&format!("  {line}")))?;
     if let Some(said) = &standing.lookup {
         console.say(&format!("  no log entry: {}", shown(&said.said())))?;
     }
@@ -161,8 +153,28 @@ pub(super) fn standing(standing: &Standing, console: &mut dyn Console) -> Result
     }
 }
 
+/// A line for each log entry and each timestamp, and lines for why it is not verified.
+pub(crate) fn lines(standing: &Standing) -> Vec<String> {
+    let entries = standing
+        .entries
+        .iter()
+        .map(|entry| (format!("log entry {}: {}", entry.index, shown(&of_entry(entry))), &entry.reason));
+    let tokens = standing
+        .tokens
+        .iter()
+        .map(|token| (format!("timestamp: {}", shown(&of_token(token))), &token.reason));
+    let mut lines = Vec::new();
+    for (line, reason) in entries.chain(tokens) {
+        lines.push(line);
+        lines.extend(
+            reason.iter().flat_map(|reason| reason.split('\n')).map(|line| format!("  {}", shown(line))),
+        );
+    }
+    lines
+}
+
 /// `verified, rekor.example (root.json), 2026-11-22T21:03:47Z`
-pub(crate) fn of_entry(entry: &SeenEntry) -> String {
+fn of_entry(entry: &SeenEntry) -> String {
     let mut text = entry.state.name().to_owned();
     if let Some((log, source)) = &entry.log {
         let _ = write!(text, ", {log} ({source})");
@@ -176,23 +188,17 @@ pub(crate) fn of_entry(entry: &SeenEntry) -> String {
     if entry.state == State::Verified && entry.proof == State::Absent {
         text.push_str(", promised, not proved");
     }
-    if let Some(reason) = &entry.reason {
-        let _ = write!(text, ", {reason}");
-    }
     text
 }
 
 /// `verified, Test TSA, 2026-11-22T21:03:47Z`
-pub(crate) fn of_token(token: &SeenToken) -> String {
+fn of_token(token: &SeenToken) -> String {
     let mut text = token.state.name().to_owned();
     if let Some(authority) = &token.authority {
         let _ = write!(text, ", {authority}");
     }
     if let Some(time) = token.time {
         let _ = write!(text, ", {time}");
-    }
-    if let Some(reason) = &token.reason {
-        let _ = write!(text, ", {reason}");
     }
     text
 }

@@ -141,6 +141,8 @@ fn nothing_is_redirected() {
     assert!(bystander.seen().is_empty());
 }
 
+static MUCH: [u8; 1 << 16] = [b'x'; 1 << 16];
+
 #[test]
 fn answers_have_an_end() {
     let began = Instant::now();
@@ -152,8 +154,7 @@ fn answers_have_an_end() {
     };
     let (check, _) = outcome(Version::V1, endless);
     assert_eq!(check, Some(Check::LogAnswer));
-    static MIB: [u8; 1 << 16] = [b'x'; 1 << 16];
-    let endless = |_: &Seen| Reply::raw("HTTP/1.1 201 Created\r\n\r\n").then_again(&MIB, Duration::ZERO);
+    let endless = |_: &Seen| Reply::raw("HTTP/1.1 201 Created\r\n\r\n").then_again(&MUCH, Duration::ZERO);
     for version in [Version::V1, Version::V2] {
         assert_eq!(outcome(version, endless), (Some(Check::LogAnswer), 1));
     }

@@ -56,6 +56,13 @@ impl Reply {
         Self { bytes: bytes.into(), then: Then::Keep }
     }
 
+    /// The same answer with another status.
+    pub(crate) fn with_status(mut self, status: &str) -> Self {
+        let line = self.bytes.iter().position(|byte| *byte == b'\r').unwrap_or_default();
+        self.bytes.splice(..line, format!("HTTP/1.1 {status}").into_bytes());
+        self
+    }
+
     /// A status, header lines that each end with CR LF, and a body of its length.
     pub(crate) fn new(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
