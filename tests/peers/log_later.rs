@@ -14,8 +14,8 @@ use crate::wire::get;
 use crate::written::UNLOCK;
 
 /// What judges.
-const JUDGES: [&str; 6] =
-    ["cosign2", "cosign3", "skopeo", "olareg", "sigstore-verify", "sigstore-verify-rust"];
+const JUDGES: [&str; 7] =
+    ["cosign2", "cosign3", "skopeo", "oras", "olareg", "sigstore-verify", "sigstore-verify-rust"];
 
 /// A station with an image in a registry of its own, a key, and a response in both forms, with a file, that no log knows.
 struct Dark {
@@ -163,7 +163,7 @@ fn sigs_in_rekor_v1() {
     dark.sandbox.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 2 valid");
 }
 
-/// Skopeo with the log's key refuses a `.sig` of no log, and takes one that was logged later, whichever of the two forms came
+/// Skopeo with the log's key refuses a `.sig` of no log, and takes one that was logged later, whichever of the two stands
 /// first.
 #[test]
 fn skopeo_demands_the_entry() {
@@ -185,15 +185,26 @@ fn skopeo_demands_the_entry() {
     // Another log's key: its promise is nobody's.
     dark.skopeo(Log::V2P256, 1);
 
+    // Two layers now, the dark one first; the other way round, as somebody else may write it.
+    let tag = format!("{}:sha256-{SINGLE}.sig", dark.name);
+    let fetched = tool(&dark.sandbox, "oras").args(["manifest", "fetch", "--plain-http", &tag]).expect(0);
+    let mut manifest: Value = serde_json::from_str(fetched.stdout_text()).expect("JSON");
+    let layers = manifest["layers"].as_array_mut().expect("a list");
+    let logged = |layer: &Value| layer["annotations"].get("dev.sigstore.cosign/bundle").is_some();
+    assert_eq!(layers.iter().map(logged).collect::<Vec<_>>(), [false, true]);
+    layers.reverse();
+    dark.sandbox.write("reversed.json", manifest.to_string());
+    let push = tool(&dark.sandbox, "oras").args(["manifest", "push", "--plain-http", &tag, "reversed.json"]);
+    push.expect(0);
+    dark.skopeo(Log::V1, 0);
+    dark.skopeo(Log::V2P256, 1);
+    // Where the logged one stands, import adds no dark one.
     let logged = Dark::new(logs, "later/skopeo-logged-first");
     logged.submit(logs, Log::V1, "response.tar", "logged.tar").expect(0);
     logged.import("logged.tar", "sig", &root);
     logged.skopeo(Log::V1, 0);
-    logged.import("response.tar", "sig", &[]).stderr_line("pushed [..] 1 .sig");
+    logged.import("response.tar", "sig", &[]).stderr_line("unchanged [..] 1 .sig");
     logged.skopeo(Log::V1, 0);
-    dark.import("logged.tar", "sig", &[]).stderr_line("unchanged [..]");
-    let verify = ["verify", "--key", "release.pub", "--rekor-key", "logs/v1.pub", &dark.image];
-    dark.sandbox.coldsign().args(verify).expect(0).stderr_line("form: .sig, 1 of 2 valid");
 }
 
 /// Bundles, in each log: cosign 3 without any insecure flag, cosign 2, and @sigstore/verify, also where a token is demanded.

@@ -1,6 +1,8 @@
 //! Trusted roots: what `coldsign trusted-root create` writes of a deployment, both cosigns, @sigstore/verify and sigstore-rust
 //! take; what `cosign trusted-root create` writes, coldsign reads as its own.
 
+use serde_json::Value;
+
 use crate::logs::{Form, How, Log, Logs};
 use crate::support::{Run, Sandbox};
 use crate::tools::{CLIENTS, COSIGNS, Kind, Registry, all_there, clients, tool};
@@ -90,15 +92,20 @@ fn cosigns_are_read() {
         let services = services(logs, &Log::ALL, time);
         let ours = format!("ours-{case}.json");
         create(&sandbox, &ours, &services).expect(0);
+        // In cosign 2 the logs stand in any order.
         let read = |root: &str| {
             let inspect = ["trusted-root", "inspect", "--format", "json", root];
-            sandbox.coldsign().args(inspect).expect(0).stdout_text().to_owned()
+            let said = sandbox.coldsign().args(inspect).expect(0);
+            let mut value: Value = serde_json::from_str(said.stdout_text()).expect("JSON");
+            let logs = value.get_mut("logs").and_then(Value::as_array_mut).expect("a list");
+            logs.sort_by_key(|log| log["id"].to_string());
+            value
         };
         for cosign in COSIGNS {
             let theirs = |name: &str, origin: &str| {
-                let services = services.iter().map(|service| match service.starts_with("--rekor") {
-                    true => format!("{service}{origin}"),
-                    false => service.clone(),
+                let services = services.iter().map(|service| {
+                    let origin = if service.starts_with("--rekor") { origin } else { "" };
+                    format!("{service}{origin}")
                 });
                 let root = format!("{cosign}-{case}{name}.json");
                 tool(&sandbox, cosign)
@@ -117,7 +124,7 @@ fn cosigns_are_read() {
             judge(&root).expect(0);
             // Without the origin cosign computes another id for an Ed25519 log, and no entry has it.
             let root = theirs("-no-origin", "");
-            let refused = sandbox.coldsign().arg("verify-blob").args(files(&root)).expect(12);
+            let refused = sandbox.coldsign().arg("verify-blob").args(files(&root)).expect(61);
             assert!(refused.stderr_text().contains("error[LOG-REQUIRED]"), "{refused}");
             judge(&root).expect(1);
         }
