@@ -192,10 +192,9 @@ fn check_blob_bundle(bytes: &[u8]) -> Result<BlobSignature> {
     }
     if bytes.len() <= limits::MANIFEST
         && let Ok(value) = Value::parse(bytes, limits::DEPTH_EVIDENCE, Names::Exact)
+        && value.get("dsseEnvelope").is_some()
     {
-        if value.get("dsseEnvelope").is_some() {
-            return Err(refuse("it holds an attestation or an image's signature, not a file's"));
-        }
+        return Err(refuse("it holds an attestation or an image's signature, not a file's"));
     }
     let (value, material) = read_frame(bytes, "messageSignature", &MEDIA_TYPES).map_err(|error| {
         if error.check() != Check::BundleSyntax {

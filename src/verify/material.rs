@@ -398,8 +398,8 @@ fn look_up(
         Ok(Some(entry)) => return Some(entry),
         Ok(None) => standing.lookup = Some(NoEntry::Absent(lookup.name())),
         Err(error) => {
-            standing.lookup =
-                Some(NoEntry::Failed(format!("{}: {}", lookup.name(), said(&error).replace('\n', ": "))))
+            let why = format!("{}: {}", lookup.name(), said(&error).replace('\n', ": "));
+            standing.lookup = Some(NoEntry::Failed(why));
         }
     }
     None

@@ -78,8 +78,9 @@ impl Dark {
         let file = |name: &str| self.sandbox.path(name).to_string_lossy().into_owned();
         let key = format!("logs/{}.pub", log.name());
         let mut requirement = requirement();
-        requirement["keyPath"] = json!(file("release.pub"));
-        requirement["rekorPublicKeyPath"] = json!(file(&key));
+        let members = requirement.as_object_mut().expect("an object");
+        members.insert("keyPath".to_owned(), json!(file("release.pub")));
+        members.insert("rekorPublicKeyPath".to_owned(), json!(file(&key)));
         self.pull(&requirement, code);
         // The same key in the policy itself.
         let members = requirement.as_object_mut().expect("an object");
@@ -176,8 +177,9 @@ fn skopeo_demands_the_entry() {
     dark.import("response.tar", "sig", &[]);
     dark.skopeo(Log::V1, 1);
     let mut without = requirement();
-    without["keyPath"] = json!(dark.sandbox.path("release.pub").to_string_lossy());
-    without.as_object_mut().expect("an object").remove("rekorPublicKeyPath");
+    let members = without.as_object_mut().expect("an object");
+    members.insert("keyPath".to_owned(), json!(dark.sandbox.path("release.pub").to_string_lossy()));
+    members.remove("rekorPublicKeyPath");
     dark.pull(&without, 0);
     dark.submit(logs, Log::V1, "response.tar", "logged.tar").expect(0);
     dark.import("logged.tar", "sig", &root);

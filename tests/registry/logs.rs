@@ -109,7 +109,7 @@ fn entries_and_tokens() {
                     let file = folder.join(&word);
                     if file.is_file() { file.display().to_string() } else { word }
                 });
-                let outcome = sandbox.coldsign().args(&command.collect::<Vec<_>>()).run();
+                let outcome = sandbox.coldsign().args(command.collect::<Vec<_>>()).run();
                 compared.add(name, text(case, "expected"), LOG_REFUSALS, &outcome);
             }
             compared.finish(LOG_REFUSALS);
@@ -132,7 +132,7 @@ fn signatures_with_a_bare_log_key() {
             let outcome = sandbox
                 .coldsign()
                 .args(["verify", "--key", &at("k.pub"), "--rekor-key", &at("rekor.pub")])
-                .arg(&registry.at(text(case, "image_ref")))
+                .arg(registry.at(text(case, "image_ref")))
                 .run();
             compared.add(text(case, "name"), text(case, "expected"), SIG_LOG_REFUSALS, &outcome);
         }
