@@ -2,8 +2,6 @@
 //!
 //! `COLDSIGN_CASES` names the folder with the second ones (`jcs/testdata`); without it their test says that it was skipped.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 
@@ -77,13 +75,11 @@ fn merkle_proofs_by_definition() {
 
 /// RFC 6962 2.1: MTH.
 fn tree_hash(leaves: &[Digest]) -> Digest {
-    match leaves {
-        [only] => *only,
-        _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
-            merkle::node_hash(&tree_hash(left), &tree_hash(right))
-        }
+    if let [only] = leaves {
+        return *only;
     }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    merkle::node_hash(&tree_hash(left), &tree_hash(right))
 }
 
 /// RFC 6962 2.1.1: PATH.
@@ -119,8 +115,8 @@ fn canonical_json() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let named = ["arrays", "french", "structures", "unicode", "values", "weird"];
-    assert_eq!(names, named.map(|name| format!("{name}.json")));
+    let wanted = ["arrays", "french", "structures", "unicode", "values", "weird"];
+    assert_eq!(names, wanted.map(|name| format!("{name}.json")));
     for name in names {
         let read = |kind: &str| fs::read(folder.join(kind).join(&name)).unwrap();
         let output = read("output");

@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(parsed.blobs.iter().all(|(digest, body)| Digest::of(body) == *digest));
         let blobs = parsed.blobs.iter().map(|(digest, body)| (*digest, &body[..]));
         let written: Vec<u8> = archive::chunks(blobs, &parsed.index, &parsed.layout)
-            .flat_map(|chunk| chunk.into_owned())
+            .flat_map(std::borrow::Cow::into_owned)
             .collect();
         assert!(written == data, "an archive has one spelling");
     }

@@ -32,7 +32,7 @@ static EVIDENCE: LazyLock<Evidence> = LazyLock::new(|| {
     ] {
         trust.add_root(root, "a root").expect("a root");
     }
-    Evidence { trust: Arc::new(trust), log: Want::Require, logs: 1, tsa: Want::IfPresent }
+    Evidence { trust: Arc::new(trust), log: Want::Require, ..Evidence::none() }
 });
 
 const ARTIFACT: &[u8] = include_bytes!("../../fixtures/log/artifact.txt");

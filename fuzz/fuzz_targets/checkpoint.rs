@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     written.push('\n');
     for line in checkpoint.lines() {
         let signature = STANDARD.encode([&line.id[..], &line.signature].concat());
-        written.push_str(&format!("\u{2014} {} {signature}\n", line.name));
+        written.extend(["\u{2014} ", &line.name, " ", &signature, "\n"]);
     }
     assert_eq!(written, text, "a note has one spelling");
 });

@@ -82,7 +82,9 @@ impl Seeds {
         let Ok(text) = std::str::from_utf8(bytes) else {
             // DER: what it is of nothing says.
             if bytes.starts_with(&[0x30]) {
-                ["keys", "token"].iter().for_each(|target| self.add(target, bytes));
+                for target in ["keys", "token"] {
+                    self.add(target, bytes);
+                }
             }
             return;
         };

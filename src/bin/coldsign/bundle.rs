@@ -93,23 +93,20 @@ impl File<'_> {
         };
         console.show(&shown(kind))?;
         signs(&bundle.signed).iter().try_for_each(|line| console.show(&format!("  {line}")))?;
-        match judged {
-            Some((key, standing)) => {
-                let by = crate::files::names(self.keys.iter().filter(|named| named.key == **key));
-                console.show(&format!("  signature: verified, by {by}; {}", states(&[standing])))?;
-                standing_lines(standing).iter().try_for_each(|line| console.show(&format!("  {line}")))
-            }
-            None => {
-                let why = match (self.keys.is_empty(), self.is_nameless()) {
-                    (true, _) => "unchecked, no --key given",
-                    (false, true) => "unchecked, it names no file; coldsign verify-blob has it",
-                    (false, false) => "invalid",
-                };
-                console.show(&format!("  signature: {why}"))?;
-                let claimed = claimed_lines(&bundle.material, &self.evidence.trust);
-                claimed.iter().try_for_each(|line| console.show(&format!("  {line}")))
-            }
+        if let Some((key, standing)) = judged {
+            let by = crate::files::names(self.keys.iter().filter(|named| named.key == **key));
+            console.show(&format!("  by {by}"))?;
+            console.show(&format!("  signature: verified; {}", states(&[standing])))?;
+            return standing_lines(standing).iter().try_for_each(|line| console.show(&format!("  {line}")));
         }
+        let why = match (self.keys.is_empty(), self.is_nameless()) {
+            (true, _) => "unchecked, no --key given",
+            (false, true) => "unchecked, it names no file; coldsign verify-blob has it",
+            (false, false) => "invalid",
+        };
+        console.show(&format!("  signature: {why}"))?;
+        let claimed = claimed_lines(&bundle.material, &self.evidence.trust);
+        claimed.iter().try_for_each(|line| console.show(&format!("  {line}")))
     }
 
     fn value(&self, judged: Option<&(&PublicKey, Standing)>, failed: Option<&Error>) -> Value {
@@ -217,7 +214,7 @@ fn show_verdicts(
         }
         let by = verdict.signed.as_ref().map(|signed| {
             let named = keys.iter().filter(|named| named.key.id() == signed.key_id);
-            format!("by {}; {}", crate::files::names(named), states(&[&signed.standing]))
+            format!("by {}", crate::files::names(named))
         });
         let state = match (failed, &by) {
             (None, Some(by)) => format!("verified, {by}"),
@@ -226,6 +223,7 @@ fn show_verdicts(
         };
         console.show(&format!("{}: {state}", verdict.form.name()))?;
         if let Some(signed) = &verdict.signed {
+            console.show(&format!("  signature: verified; {}", states(&[&signed.standing])))?;
             standing_lines(&signed.standing)
                 .iter()
                 .try_for_each(|line| console.show(&format!("  {line}")))?;

@@ -119,7 +119,7 @@ fn distinct_logs(trust: &Trust) -> usize {
 }
 
 fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    coldsign::files::read(path, limit).map(Into::into)
+    coldsign::files::read(path, limit)
 }
 
 /// As cosign reads it: the file of one log key.

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &LogAdd, console: &mut dyn Console) -> Result<()> {
 
 /// What one file holds.
 enum Given {
-    Entry(Entry),
+    Entry(Box<Entry>),
     Token(Vec<u8>),
 }
 
@@ -70,7 +70,7 @@ impl Given {
         }
         let entry = Entry::read_reply(&bytes)
             .or_else(|refused| Entry::read_annotation(text.trim()).map_err(|_| refused));
-        entry.map(Self::Entry).map_err(|error| error.within(path.display()))
+        entry.map(Box::new).map(Self::Entry).map_err(|error| error.within(path.display()))
     }
 
     /// The signature that it is of, and that it holds for. The error is that of the signature for which it came furthest.
@@ -82,7 +82,7 @@ impl Given {
                 let Some(signed) = response.of(*place, &id) else { continue };
                 let of = signed.of();
                 let checked = match self {
-                    Self::Entry(entry) => Logged::checked(entry.clone(), &of, trust).map(drop),
+                    Self::Entry(entry) => Logged::checked((**entry).clone(), &of, trust).map(drop),
                     Self::Token(der) => Token::parse(der)
                         .and_then(|token| token.check(of.stamped(), trust.authorities()))
                         .and_then(|stamp| {
@@ -112,7 +112,7 @@ impl Given {
 
     fn into_material(self) -> Material {
         match self {
-            Self::Entry(entry) => Material { entries: vec![entry], tokens: Vec::new() },
+            Self::Entry(entry) => Material { entries: vec![*entry], tokens: Vec::new() },
             Self::Token(token) => Material { entries: Vec::new(), tokens: vec![token] },
         }
     }

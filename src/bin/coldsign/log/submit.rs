@@ -216,9 +216,7 @@ impl<'a> Publisher<'a> {
                 let (of, nothing) = (signed.of(), Material::default());
                 let there = response.logged(*place, &id).unwrap_or(&nothing);
                 let entry = match &self.rekor {
-                    Some((rekor, url))
-                        if self.has_place(rekor, *place) && !self.is_logged(there, &of, url) =>
-                    {
+                    Some((rekor, url)) if has_place(rekor, *place) && !self.is_logged(there, &of, url) => {
                         rekor.check_log_refused(&of).map_err(|error| {
                             error.hint("--key FILE names the keys whose signatures are published")
                         })?;
@@ -239,11 +237,7 @@ impl<'a> Publisher<'a> {
     pub(super) fn skipped(&self, response: &Response) -> usize {
         let Some((rekor, _)) = &self.rekor else { return 0 };
         let places = response.signers().flat_map(|signer| signer.signatures().keys());
-        places.filter(|place| !self.has_place(rekor, **place)).count()
-    }
-
-    fn has_place(&self, rekor: &Rekor<'_>, place: Place) -> bool {
-        rekor.version() == Version::V1 || !matches!(place, Place::Payload(..))
+        places.filter(|place| !has_place(rekor, **place)).count()
     }
 
     /// Whether it makes entries that a `.sig` has no place for.
@@ -402,6 +396,11 @@ impl<'a> Publisher<'a> {
         }
         Ok(Told { material, stood })
     }
+}
+
+/// Whether an entry of a log has a place beside what is signed there: one of Rekor v2 has none in a `.sig`.
+fn has_place(rekor: &Rekor<'_>, place: Place) -> bool {
+    rekor.version() == Version::V1 || !matches!(place, Place::Payload(..))
 }
 
 /// Whether two addresses name one service: one is the other, or below it.
