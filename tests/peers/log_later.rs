@@ -77,15 +77,14 @@ impl Dark {
     fn skopeo(&self, log: Log, code: i32) {
         let file = |name: &str| self.sandbox.path(name).to_string_lossy().into_owned();
         let key = format!("logs/{}.pub", log.name());
-        let mut requirement = requirement();
-        requirement["keyPath"] = json!(file("release.pub"));
-        requirement["rekorPublicKeyPath"] = json!(file(&key));
-        self.pull(&requirement, code);
+        let Value::Object(mut members) = requirement() else { panic!("an object") };
+        members.insert("keyPath".to_owned(), json!(file("release.pub")));
+        members.insert("rekorPublicKeyPath".to_owned(), json!(file(&key)));
+        self.pull(&json!(members), code);
         // The same key in the policy itself.
-        let members = requirement.as_object_mut().expect("an object");
         members.remove("rekorPublicKeyPath");
         members.insert("rekorPublicKeyData".to_owned(), json!(STANDARD.encode(self.sandbox.read(&key))));
-        self.pull(&requirement, code);
+        self.pull(&json!(members), code);
     }
 
     /// Skopeo pulls by this requirement alone.
