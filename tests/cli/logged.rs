@@ -177,7 +177,7 @@ fn a_dark_layer_stays_beside_the_logged_one() {
     station.importing(&["logged.tar"]).args(BOTH).args(trusted).expect(0);
     let (layers, referrers) = beside(&station);
     assert_eq!((layers.len(), referrers, &layers[0]), (2, 2, &dark[0]));
-    verify(&[]).stderr_line("form: .sig, 2 of 2 valid; bundle, 2 of 2 valid; log: verified[..]");
+    verify(&[]).stderr_line("form: .sig, 1 of 2 valid; bundle, 1 of 2 valid; log: verified[..]");
     // An entry of another log is another layer; both bundles stay, and a third has all of it.
     log(&station, "response.tar", "release", &Log::v1(2), "other.tar");
     station.importing(&["other.tar"]).args(BOTH).expect(0);
