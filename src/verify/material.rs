@@ -160,8 +160,8 @@ pub struct SeenEntry {
     pub proof: State,
     /// The time that the log signed.
     pub time: Option<Time>,
-    /// Why it is unchecked or invalid, in lines.
-    pub reason: Option<String>,
+    /// Why it is unchecked or invalid: a line each, none where it holds. Text of others.
+    pub reason: Vec<String>,
     /// Whether it stood nowhere beside the signature, and a log was asked for it.
     pub looked_up: bool,
 }
@@ -177,8 +177,8 @@ pub struct SeenToken {
     pub time: Option<Time>,
     /// Of the timestamp.
     pub state: State,
-    /// Why it is unchecked or invalid.
-    pub reason: Option<String>,
+    /// As [`SeenEntry::reason`].
+    pub reason: Vec<String>,
 }
 
 impl Standing {
@@ -271,7 +271,7 @@ fn judge_tokens(
     of: &Of<'_>,
     demand: &Evidence,
     standing: &mut Standing,
-    refuse: &mut impl FnMut(Error) -> String,
+    refuse: &mut impl FnMut(Error) -> Vec<String>,
 ) -> Vec<Time> {
     let mut stamps = Vec::new();
     let repeated = check_token_count(&material.tokens)
@@ -284,12 +284,12 @@ fn judge_tokens(
             authority: None,
             time: None,
             state: State::Unchecked,
-            reason: repeated.clone(),
+            reason: repeated.clone().unwrap_or_default(),
         };
         if repeated.is_some() {
             seen.state = State::Invalid;
         } else if demand.tsa == Want::Ignore {
-            seen.reason = Some(IGNORED.to_owned());
+            seen.reason = vec![IGNORED.to_owned()];
         } else {
             let token = Token::parse(der);
             seen.time = token.as_ref().ok().map(Token::time);
@@ -304,14 +304,14 @@ fn judge_tokens(
                     seen.time = Some(stamp.latest());
                     stamps.push(stamp.latest());
                 }
-                Ok(None) => seen.reason = Some("of no authority that was given".to_owned()),
+                Ok(None) => seen.reason = vec!["of no authority that was given".to_owned()],
                 Err(error) if error.check() == Check::TokenImprint && is_of_signature(der, of, demand) => {
                     seen.reason =
-                        Some("of the signature, not of the envelope: cosign 3 writes it so".to_owned());
+                        vec!["of the signature, not of the envelope: cosign 3 writes it so".to_owned()];
                 }
                 Err(error) => {
                     seen.state = State::Invalid;
-                    seen.reason = Some(refuse(error));
+                    seen.reason = refuse(error);
                 }
             }
         }
@@ -334,7 +334,7 @@ fn judge_entries(
     demand: &Evidence,
     stamps: &[Time],
     standing: &mut Standing,
-    refuse: &mut impl FnMut(Error) -> String,
+    refuse: &mut impl FnMut(Error) -> Vec<String>,
 ) -> BTreeSet<Digest> {
     let mut logs = BTreeSet::new();
     let repeated = check_log_repeated(entries).map_err(&mut *refuse).err();
@@ -347,13 +347,13 @@ fn judge_entries(
             state: State::Unchecked,
             proof: if entry.proof.is_some() { State::Unchecked } else { State::Absent },
             time: None,
-            reason: repeated.clone(),
+            reason: repeated.clone().unwrap_or_default(),
             looked_up: false,
         };
         if repeated.is_some() {
             seen.state = State::Invalid;
         } else if demand.log == Want::Ignore {
-            seen.reason = Some(IGNORED.to_owned());
+            seen.reason = vec![IGNORED.to_owned()];
         } else {
             match log::check(entry, of, &demand.trust) {
                 Ok(Checked::Entered(entered)) => {
@@ -367,16 +367,16 @@ fn judge_entries(
                             seen.state = State::Verified;
                             logs.insert(entered.log.key().id());
                         }
-                        Err(error) => seen.reason = Some(said(&error)),
+                        Err(error) => seen.reason = said(&error),
                     }
                 }
-                Ok(Checked::Unchecked(reason)) => seen.reason = Some(reason),
+                Ok(Checked::Unchecked(reason)) => seen.reason = vec![reason],
                 Err(error) => {
                     seen.state = State::Invalid;
                     if is_of_proof(error.check()) {
                         seen.proof = State::Invalid;
                     }
-                    seen.reason = Some(refuse(error));
+                    seen.reason = refuse(error);
                 }
             }
         }
@@ -398,7 +398,7 @@ fn look_up(
         Ok(Some(entry)) => return Some(entry),
         Ok(None) => standing.lookup = Some(NoEntry::Absent(lookup.name())),
         Err(error) => {
-            let why = format!("{}: {}", lookup.name(), said(&error).replace('\n', ": "));
+            let why = format!("{}: {}", lookup.name(), said(&error).join(": "));
             standing.lookup = Some(NoEntry::Failed(why));
         }
     }
@@ -431,7 +431,6 @@ fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Sta
     if demand.log != Want::Require || logs.len() >= demand.logs {
         return Ok(());
     }
-    let reasons = standing.entries.iter().filter_map(|entry| Some((entry, entry.reason.as_ref()?)));
     let found = format!("{} of {} logs", logs.len(), demand.logs);
     let ended = standing
         .entries
@@ -445,10 +444,10 @@ fn check_log_required(logs: &BTreeSet<Digest>, demand: &Evidence, standing: &Sta
     let error = Error::new(check, found);
     let error = if standing.entries.is_empty() { error.detail("it has no log entry") } else { error };
     let error = standing.lookup.iter().map(NoEntry::said).fold(error, Error::detail);
-    Err(reasons.fold(error, |error, (entry, reason)| {
-        let mut lines = reason.split('\n');
-        let first = lines.next().unwrap_or_default();
-        lines.fold(error.detail(format!("log entry {}: {first}", entry.index)), Error::detail)
+    let reasons =
+        standing.entries.iter().filter_map(|entry| Some((entry.index, entry.reason.split_first()?)));
+    Err(reasons.fold(error, |error, (index, (first, more))| {
+        more.iter().fold(error.detail(format!("log entry {index}: {first}")), Error::detail)
     }))
 }
 
@@ -459,8 +458,7 @@ fn check_token_required(stamps: &[Time], demand: &Evidence, standing: &Standing)
     }
     let error = Error::new(Check::TokenRequired, "");
     let error = if standing.tokens.is_empty() { error.detail("it has no timestamp") } else { error };
-    let reasons = standing.tokens.iter().filter_map(|token| token.reason.as_ref());
-    Err(reasons.flat_map(|reason| reason.split('\n')).fold(error, Error::detail))
+    Err(standing.tokens.iter().flat_map(|token| &token.reason).fold(error, Error::detail))
 }
 
 /// Whether a check is about the proof of an entry, or about the entry itself.
@@ -477,10 +475,11 @@ fn is_of_proof(check: Check) -> bool {
     )
 }
 
-/// `CHECK: what: where`, with what it says besides.
-fn said(error: &Error) -> String {
+/// `CHECK: what`, and what it says besides, a line each.
+fn said(error: &Error) -> Vec<String> {
     let check = error.check();
-    error.details().fold(format!("{check}: {}", check.message()), |text, detail| format!("{text}\n{detail}"))
+    let what = format!("{check}: {}", check.message());
+    std::iter::once(what).chain(error.details().map(str::to_owned)).collect()
 }
 
 const IGNORED: &str = "not looked at, as asked";

@@ -315,3 +315,21 @@ fn bundles_are_shown() {
     refused(inspect(&["--log", "require", "--trusted-root", "trusted_root.json"]), 2, "USAGE");
     sandbox.coldsign().args(["bundle", "inspect", "a.txt"]).expect(60);
 }
+
+/// Text of others is escaped wherever it is shown, its line ends too: no line of ours can be forged with it.
+#[test]
+fn text_of_others_forges_no_line() {
+    let sandbox = folder();
+    let mut bundle: Value = serde_json::from_slice(&sandbox.read("base.json")).unwrap();
+    bundle["verificationMaterial"]["tlogEntries"][0]["kindVersion"]["kind"] =
+        json!("dsse\n\n  log entry 9: verified\u{1b}[2K\u{202e}");
+    sandbox.write("base.json", bundle.to_string());
+    let forged = "kindVersion says dsse\\u{a}\\u{a} \\u{20}log entry 9: verified\\u{1b}[2K\\u{202e} 0.0.1";
+    let root = ["--key", "key.pub", "--trusted-root", "trusted_root.json"];
+    let inspected = sandbox.coldsign().args(["bundle", "inspect", "base.json"]).args(root).expect(61);
+    inspected.stdout_line(&format!("    {forged}"));
+    let demanded = verify(&sandbox, &["--trusted-root", "trusted_root.json", "--log", "require"]).expect(61);
+    demanded.stderr_line(&format!("  {forged}"));
+    let plain = sandbox.coldsign().args(["bundle", "inspect", "base.json"]).expect(0);
+    plain.stdout_line("  log entry 1000005: unchecked, dsse\\u{a}\\u{a}[..]");
+}

@@ -51,7 +51,12 @@ impl Dark {
     }
 
     fn submit<'a>(&'a self, logs: &Logs, log: Log, response: &str, output: &str) -> Run<'a> {
-        let run = self.sandbox.coldsign().args(["log", "submit", response, "--yes", "-o", output]);
+        self.asked(logs, log, response, output).args(["--yes"])
+    }
+
+    /// The same, and nobody said yes.
+    fn asked<'a>(&'a self, logs: &Logs, log: Log, response: &str, output: &str) -> Run<'a> {
+        let run = self.sandbox.coldsign().args(["log", "submit", response, "-o", output]);
         let run = run.args(["--trusted-root", "logs/trusted_root.json", "--rekor-url", &logs.url(log)]);
         match log {
             Log::V1 => run,
@@ -247,6 +252,29 @@ fn bundles_in_every_log() {
         }
         clients(&dark.sandbox, timestamps, &of_file, 0);
         dark.sandbox.coldsign().arg("verify-blob").args(of_file).expect(0);
+    }
+}
+
+/// What will be published is said before anybody is asked, and without a yes it is not.
+#[test]
+fn nothing_is_published_unasked() {
+    if !all_there(&JUDGES) {
+        return;
+    }
+    let Some(logs) = Logs::shared() else { return };
+    for log in Log::ALL {
+        let dark = Dark::new(logs, &format!("later/unasked-{}", log.name()));
+        let hash = dark.sandbox.program("sha256sum").arg("file").expect(0);
+        let (hash, _) = hash.stdout_text().split_once(' ').expect("a hash");
+        let asked = dark.asked(logs, log, "response.tar", "logged.tar").expect(2);
+        asked
+            .stderr_line("to be published by [..], for everybody and for ever:")
+            .stderr_line("  the P-256 key");
+        asked.stderr_line(&format!("    sha256:{hash}"));
+        asked.stderr_line("  nothing was published, nothing was written");
+        dark.sandbox.no_file("logged.tar");
+        let told = dark.submit(logs, log, "response.tar", "logged.tar").expect(0);
+        assert!(!told.stderr_text().contains("the log had already"), "{told}");
     }
 }
 

@@ -296,7 +296,7 @@ fn entry_value(entry: &SeenEntry) -> Value {
         "log": entry.log.as_ref().map(|(name, _)| name),
         "logId": entry.log_id.hex(),
         "proof": entry.proof,
-        "reason": entry.reason.as_ref().map(|reason| reason.replace('\n', ": ")),
+        "reason": reason_value(&entry.reason),
         "source": entry.log.as_ref().map(|(_, source)| source),
         "state": entry.state,
         "time": entry.time.map(|time| time.to_string()),
@@ -306,10 +306,14 @@ fn entry_value(entry: &SeenEntry) -> Value {
 fn token_value(token: &SeenToken) -> Value {
     json!({
         "authority": token.authority,
-        "reason": token.reason.as_ref().map(|reason| reason.replace('\n', ": ")),
+        "reason": reason_value(&token.reason),
         "state": token.state,
         "time": token.time.map(|time| time.to_string()),
     })
+}
+
+fn reason_value(reason: &[String]) -> Option<String> {
+    (!reason.is_empty()).then(|| reason.join(": "))
 }
 
 /// The same members as [`entry_value`], of an entry that nothing was there to judge by: its time is nobody's word.

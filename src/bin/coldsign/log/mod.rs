@@ -16,10 +16,11 @@ mod timestamp;
 mod tests;
 
 use coldsign::check::Check;
+use coldsign::digest::{Digest, hex};
 use coldsign::error::{Error, Result};
 use coldsign::format::log::Entry;
 use coldsign::trust::{Time, Trust};
-use coldsign::verify::log::{self, Checked, Of};
+use coldsign::verify::log::{self, Checked, Content, Of};
 
 use crate::net::Http;
 use service::{Service, Whose};
@@ -107,6 +108,22 @@ impl<'a> Rekor<'a> {
         match self.version {
             Version::V1 => rekor_v1::Proposed::new(of).map(drop),
             Version::V2 => rekor_v2::Proposed::new(of).map(drop),
+        }
+    }
+
+    /// Whether the log is sent more than it publishes: Rekor v1 verifies an envelope, and so is sent its statement.
+    pub(crate) fn is_sent_envelope(&self, of: &Of<'_>) -> bool {
+        self.version == Version::V1 && !matches!(of.content, Content::Hash(..))
+    }
+
+    /// The hash of what was signed as the log publishes it: Rekor v1 of what an envelope holds, Rekor v2 of its PAE.
+    pub(crate) fn published_hash(&self, of: &Of<'_>) -> String {
+        match of.content {
+            Content::Hash(hash, bytes) => format!("{}:{}", hash.name(), hex(bytes)),
+            Content::Envelope(_, pae) if self.version == Version::V2 => pae.to_string(),
+            Content::Envelope(statement, _) | Content::Layer(_, statement) => {
+                Digest::of(statement).to_string()
+            }
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &LogSubmit, console: &mut dyn Console) -> Result<()> {
     };
     let untold: Vec<&Wanted> = wanted.iter().filter(untold).collect();
     if !untold.is_empty() {
-        publisher.check_asked(&untold, &args.services, console)?;
+        publisher.check_asked(&response, &untold, &args.services, console)?;
     }
     let told = publisher.publish(&response, &wanted, &station, Some(&mut journal))?;
     let count = attach(&mut response, told, &trust)?;
@@ -88,7 +88,7 @@ pub(crate) fn publish_all(
     if wanted.is_empty() {
         return console.say("every signature that the log has a place for is logged");
     }
-    publisher.check_asked(&wanted.iter().collect::<Vec<_>>(), services, console)?;
+    publisher.check_asked(response, &wanted.iter().collect::<Vec<_>>(), services, console)?;
     let told = publisher.publish(response, &wanted, station, None)?;
     let count = attach(response, told, publisher.trust)?;
     say_done(&count, publisher.skipped(response), console)
@@ -261,30 +261,13 @@ impl<'a> Publisher<'a> {
     /// OPERATOR-REFUSED: a person saw what will be published, and said yes. Usage where there is nobody to ask.
     pub(super) fn check_asked(
         &self,
+        response: &Response,
         wanted: &[&Wanted],
         services: &Services,
         console: &mut dyn Console,
     ) -> Result<()> {
-        let entries = wanted.iter().filter(|wanted| wanted.entry).count();
         let tokens = wanted.iter().filter(|wanted| wanted.token).count();
-        if let Some((rekor, url)) = self.rekor.as_ref().filter(|_| entries > 0) {
-            let version = if rekor.version() == Version::V1 { "v1" } else { "v2" };
-            console.say(&format!(
-                "to be published by {} (Rekor {version}), for everybody and for ever:",
-                shown(url)
-            ))?;
-            let mut keys: BTreeMap<Digest, (String, usize)> = BTreeMap::new();
-            for wanted in wanted.iter().filter(|wanted| wanted.entry) {
-                keys.entry(wanted.key.id()).or_insert_with(|| (wanted.key.kind().to_string(), 0)).1 += 1;
-            }
-            for (id, (kind, count)) in keys {
-                console.say(&format!("  {} by a {kind} key", counted(count, "signature", "signatures")))?;
-                console.say(&format!("    {id}"))?;
-            }
-            console.say("  of each the SHA-256 of what was signed, the signature, the public key")?;
-            console
-                .say("  no payload; of a statement Rekor v1 is sent the envelope, and keeps its hashes")?;
-        }
+        self.say_published(response, wanted, console)?;
         if let Some((_, url)) = self.authority.as_ref().filter(|_| tokens > 0) {
             let told = counted(tokens, "signature", "signatures");
             console.say(&format!("{} is told the SHA-256 of {told}", shown(url)))?;
@@ -303,6 +286,50 @@ impl<'a> Publisher<'a> {
             return Ok(());
         }
         Err(Error::new(Check::OperatorRefused, "").detail(nothing))
+    }
+
+    /// Says what the log will publish: by each key, the hashes of what was signed.
+    fn say_published(
+        &self,
+        response: &Response,
+        wanted: &[&Wanted],
+        console: &mut dyn Console,
+    ) -> Result<()> {
+        let Some((rekor, url)) = &self.rekor else { return Ok(()) };
+        let mut keys: BTreeMap<Digest, (&PublicKey, Vec<String>)> = BTreeMap::new();
+        let mut envelopes = false;
+        for wanted in wanted.iter().filter(|wanted| wanted.entry) {
+            let Some(signed) = response.of(wanted.place, &wanted.key.id()) else { continue };
+            let of = signed.of();
+            envelopes |= rekor.is_sent_envelope(&of);
+            keys.entry(wanted.key.id())
+                .or_insert((&wanted.key, Vec::new()))
+                .1
+                .push(rekor.published_hash(&of));
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let version = if rekor.version() == Version::V1 { "v1" } else { "v2" };
+        let url = shown(url);
+        console.say(&format!("to be published by {url} (Rekor {version}), for everybody and for ever:"))?;
+        for (id, (key, hashes)) in keys {
+            console.say(&format!("  the {} key", key.kind()))?;
+            console.say(&format!("    {id}"))?;
+            let count =
+                counted(hashes.len(), "signature by it, and the hash", "signatures by it, and the hashes");
+            console.say(&format!("  {count} of what it signed"))?;
+            hashes.iter().take(HASHES).try_for_each(|hash| console.say(&format!("    {hash}")))?;
+            match hashes.len().saturating_sub(HASHES) {
+                0 => {}
+                more => console.say(&format!("    and {more} more, which coldsign inspect shows"))?,
+            }
+        }
+        console.say(if envelopes {
+            "  no payload; the log is sent the envelope of a statement, and keeps hashes"
+        } else {
+            "  no payload"
+        })
     }
 
     /// Tells the services, several at once; each answer is checked. Ends with the first error, of which it says what the
@@ -409,3 +436,6 @@ fn is_below(url: &str, base: &str) -> bool {
     let (url, base) = (trimmed(url), trimmed(base));
     url == base || url.strip_prefix(&base).is_some_and(|rest| rest.starts_with('/'))
 }
+
+/// Hashes that are shown of what one key signed.
+const HASHES: usize = 8;

@@ -166,9 +166,7 @@ pub(crate) fn lines(standing: &Standing) -> Vec<String> {
     let mut lines = Vec::new();
     for (line, reason) in entries.chain(tokens) {
         lines.push(line);
-        lines.extend(
-            reason.iter().flat_map(|reason| reason.split('\n')).map(|line| format!("  {}", shown(line))),
-        );
+        lines.extend(reason.iter().map(|line| format!("  {}", shown(line))));
     }
     lines
 }
