@@ -1,11 +1,18 @@
-//! The format against files that an independent program wrote from the specification (`fixtures/format`).
+//! The format against files that an independent program wrote from the specification (`fixtures/format`), and what fuzzing
+//! found (`fixtures/fuzz`).
 
 use bytes::Bytes;
+use coldsign::check::Check;
 use coldsign::combine::combine;
+use coldsign::format::signature;
 use coldsign::response::Response;
 
 fn fixture(name: &str) -> Bytes {
-    let path = format!("{}/fixtures/format/{name}", env!("CARGO_MANIFEST_DIR"));
+    read(&format!("format/{name}"))
+}
+
+fn read(name: &str) -> Bytes {
+    let path = format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}")).into()
 }
 
@@ -37,4 +44,18 @@ fn combining_is_idempotent_and_nothing_is_lost() {
             assert_eq!(combine(first, [second]).unwrap().render().to_bytes(), file);
         }
     }
+}
+
+/// An entry in an annotation is a promise: one with nothing in it was read, and written again as none.
+#[test]
+fn a_promise_with_nothing_in_it_is_refused() {
+    let found = String::from_utf8(read("fuzz/sig-log.empty-promise.json").to_vec()).unwrap();
+    let refused = signature::read_layers(found.as_bytes()).unwrap_err();
+    assert_eq!(refused.check(), Check::SigManifest);
+    let nothing = "SignedEntryTimestamp\\\":\\\"";
+    assert!(found.contains(nothing));
+    let promised = found.replace(nothing, &format!("{nothing}MAA="));
+    let layers = signature::read_layers(promised.as_bytes()).unwrap();
+    let written = signature::render(&layers).manifest;
+    assert_eq!(signature::read_layers(&written).unwrap(), layers);
 }

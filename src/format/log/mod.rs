@@ -126,7 +126,8 @@ impl Entry {
         let refuse = |why: &str| Error::new(Check::SigLog, "").detail(why);
         value.only(&["Payload", "SignedEntryTimestamp"]).map_err(refuse)?;
         let set = value.get("SignedEntryTimestamp").and_then(Value::as_str);
-        let set = set.and_then(strict_base64).ok_or_else(|| refuse("no SignedEntryTimestamp"))?;
+        let set = set.and_then(strict_base64).filter(|set| !set.is_empty());
+        let set = set.ok_or_else(|| refuse("no SignedEntryTimestamp"))?;
         let payload = value.get("Payload").ok_or_else(|| refuse("no Payload"))?;
         payload.only(&["body", "integratedTime", "logID", "logIndex"]).map_err(refuse)?;
         let body = payload.get("body").and_then(Value::as_str).and_then(strict_base64);
