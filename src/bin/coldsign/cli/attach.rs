@@ -114,12 +114,12 @@ DSSE envelope of the item's statement; or file, one over a file.
   N-DIGEST.payload           what was signed (N is the item, DIGEST short)
   N-DIGEST-KEY.sig           the signature, as openssl takes it
   N-DIGEST-KEY.b64           the same in base64
-  N-DIGEST-KEY.blob.bundle   the same, in a bundle over the payload
-  N-DIGEST-KEY.cosign.bundle the same with its log entry, as cosign 2 keeps it
-  N-DIGEST-KEY.tsr           its timestamp
+  N-DIGEST-KEY.blob.bundle   the same, in a bundle over the payload or file
+  N-DIGEST-KEY.cosign.bundle a payload's, with its log entry, for cosign 2
+  N-DIGEST-KEY.tsr           a payload's timestamp
   N-DIGEST-KEY.bundle        the bundle over the image, or of the attestation
   N-DIGEST-KEY.dsse          the attestation's envelope
-  N.content                  a file that the request carries
+  N-DIGEST.content           a file that the request carries
 
   openssl dgst -sha256 -verify release.pub -signature N-DIGEST-KEY.sig \\
       N-DIGEST.payload")]
